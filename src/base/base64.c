@@ -1,0 +1,96 @@
+/* base/base64.c - RFC 4648, strict. */
+#include "base/base64.h"
+
+static const char alphabets[2][65] = {
+    [SL_BASE64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    [SL_BASE64URL] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+};
+
+size_t sl_base64_chars(enum sl_base64 kind, size_t n_bytes)
+{
+    return kind == SL_BASE64 ? (n_bytes + 2) / 3 * 4 : (n_bytes * 4 + 2) / 3;
+}
+
+size_t sl_base64_encode(enum sl_base64 kind, const void *bytes, size_t n, char *out)
+{
+    const unsigned char *in = bytes;
+    const char *alphabet = alphabets[kind];
+    uint32_t acc = 0;
+    unsigned bits = 0;
+    size_t k = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        acc = acc << 8 | in[i];
+        for (bits += 8; bits >= 6; bits -= 6) {
+            out[k++] = alphabet[acc >> (bits - 6) & 63];
+        }
+    }
+    if (bits > 0) {
+        out[k++] = alphabet[acc << (6 - bits) & 63];
+    }
+    while (kind == SL_BASE64 && k % 4 != 0) {
+        out[k++] = '=';
+    }
+    return k;
+}
+
+static int base64_value(enum sl_base64 kind, char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    if (c == alphabets[kind][62]) {
+        return 62;
+    }
+    return c == alphabets[kind][63] ? 63 : -1;
+}
+
+/* Padding is a matter of the length: strip it, and refuse what encoding would have padded else. */
+static bool base64_unpad(sl_str *text)
+{
+    const size_t padded = text->len;
+
+    while (text->len > 0 && padded - text->len < 2 && text->ptr[text->len - 1] == '=') {
+        text->len--;
+    }
+    return padded % 4 == 0 && padded == (text->len + 3) / 4 * 4;
+}
+
+bool sl_base64_decode(enum sl_base64 kind, sl_str text, void *out, size_t max, size_t *ret_n)
+{
+    unsigned char *to = out;
+    uint32_t acc = 0;
+    unsigned bits = 0;
+    size_t k = 0;
+
+    if ((kind == SL_BASE64 && !base64_unpad(&text)) || text.len % 4 == 1) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        const int value = base64_value(kind, text.ptr[i]);
+
+        if (value < 0) {
+            return false;
+        }
+        acc = acc << 6 | (uint32_t)value;
+        bits += 6;
+        if (bits >= 8) {
+            if (k == max) {
+                return false;
+            }
+            bits -= 8;
+            to[k++] = (unsigned char)(acc >> bits);
+        }
+    }
+    if ((acc & ((1U << bits) - 1)) != 0) {
+        return false;
+    }
+    *ret_n = k;
+    return true;
+}

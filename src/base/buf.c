@@ -1,0 +1,206 @@
+/* base/buf.c - a growing run of bytes on the heap that fails once and stays failed. */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void sl_buf_init(struct sl_buf *b, size_t max_bytes)
+{
+    *b = (struct sl_buf){ .max_bytes = max_bytes };
+}
+
+void sl_buf_done(struct sl_buf *b)
+{
+    if (b->ptr != NULL) {
+        explicit_bzero(b->ptr, b->cap);
+        free(b->ptr);
+    }
+    *b = (struct sl_buf){ .max_bytes = b->max_bytes };
+}
+
+void sl_buf_reset(struct sl_buf *b)
+{
+    if (b->len > 0) {
+        explicit_bzero(b->ptr, b->len);
+    }
+    b->len = 0;
+    b->has_failed = false;
+}
+
+sl_rc sl_buf_rc(const struct sl_buf *b, struct sl_err *e)
+{
+    if (b->has_failed) {
+        return SL_FAIL(e, SL_NOMEM, "a buffer would pass its limit of %zu bytes", b->max_bytes);
+    }
+    return SL_OK;
+}
+
+/* realloc would leave an unwiped copy behind. */
+static bool buf_grow(struct sl_buf *b, size_t need)
+{
+    size_t cap = b->cap < 256 ? 256 : b->cap;
+    char *grown;
+
+    while (cap < need) {
+        cap *= 2;
+    }
+    grown = malloc(cap);
+    if (grown == NULL) {
+        return false;
+    }
+    if (b->ptr != NULL) {
+        memcpy(grown, b->ptr, b->len);
+        explicit_bzero(b->ptr, b->len);
+        free(b->ptr);
+    }
+    b->ptr = grown;
+    b->cap = cap;
+    return true;
+}
+
+char *sl_buf_reserve(struct sl_buf *b, size_t n)
+{
+    if (b->has_failed) {
+        return NULL;
+    }
+    if (n > b->max_bytes || b->len > b->max_bytes - n ||
+        (b->cap < b->len + n && !buf_grow(b, b->len + n))) {
+        b->has_failed = true;
+        return NULL;
+    }
+    return b->ptr + b->len;
+}
+
+void sl_buf_add(struct sl_buf *b, const void *bytes, size_t n)
+{
+    char *room = n == 0 ? NULL : sl_buf_reserve(b, n);
+
+    if (room != NULL) {
+        memcpy(room, bytes, n);
+        b->len += n;
+    }
+}
+
+void sl_buf_add_str(struct sl_buf *b, sl_str s)
+{
+    sl_buf_add(b, s.ptr, s.len);
+}
+
+void sl_buf_add_char(struct sl_buf *b, char c)
+{
+    sl_buf_add(b, &c, 1);
+}
+
+void sl_buf_printf(struct sl_buf *b, const char *fmt, ...)
+{
+    va_list args;
+    char *room;
+    int n;
+
+    va_start(args, fmt);
+    n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    room = n < 0 ? NULL : sl_buf_reserve(b, (size_t)n + 1);
+    if (room != NULL) {
+        va_start(args, fmt);
+        (void)vsnprintf(room, (size_t)n + 1, fmt, args);
+        va_end(args);
+        b->len += (size_t)n;
+    }
+}
+
+void sl_buf_add_u8(struct sl_buf *b, uint8_t v)
+{
+    sl_buf_add(b, &v, sizeof v);
+}
+
+void sl_buf_add_u16(struct sl_buf *b, uint16_t v)
+{
+    const uint16_t wire = __builtin_bswap16(v);
+
+    sl_buf_add(b, &wire, sizeof wire);
+}
+
+void sl_buf_add_u32(struct sl_buf *b, uint32_t v)
+{
+    const uint32_t wire = __builtin_bswap32(v);
+
+    sl_buf_add(b, &wire, sizeof wire);
+}
+
+void sl_buf_add_u64(struct sl_buf *b, uint64_t v)
+{
+    const uint64_t wire = __builtin_bswap64(v);
+
+    sl_buf_add(b, &wire, sizeof wire);
+}
+
+void sl_buf_put_u32(struct sl_buf *b, size_t at, uint32_t v)
+{
+    const uint32_t wire = __builtin_bswap32(v);
+
+    if (!b->has_failed && at + sizeof wire <= b->len) {
+        memcpy(b->ptr + at, &wire, sizeof wire);
+    }
+}
+
+/* The length of the well-formed UTF-8 sequence at `s`, 0 if there is none (RFC 3629 section 4). */
+static size_t utf8_sequence(const unsigned char *s, size_t n)
+{
+    const unsigned char c = s[0];
+    const size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+    if (len == 0 || len > n) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) ||
+        (c == 0xf4 && s[1] > 0x8f)) {
+        return 0;
+    }
+    return len;
+}
+
+static void buf_add_json_ascii(struct sl_buf *b, unsigned char c)
+{
+    static const char named[0x20] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
+                                      ['\t'] = 't' };
+
+    if (c == '"' || c == '\\') {
+        sl_buf_add_char(b, '\\');
+        sl_buf_add_char(b, (char)c);
+    } else if (c < 0x20 && named[c] != 0) {
+        sl_buf_add_char(b, '\\');
+        sl_buf_add_char(b, named[c]);
+    } else if (c < 0x20 || c == 0x7f) {
+        sl_buf_printf(b, "\\u%04x", c);
+    } else {
+        sl_buf_add_char(b, (char)c);
+    }
+}
+
+void sl_buf_add_json(struct sl_buf *b, sl_str s)
+{
+    const unsigned char *bytes = (const unsigned char *)s.ptr;
+    size_t step;
+
+    sl_buf_add_char(b, '"');
+    for (size_t i = 0; i < s.len; i += step) {
+        const size_t len = utf8_sequence(bytes + i, s.len - i);
+
+        step = len == 0 ? 1 : len;
+        if (len == 1) {
+            buf_add_json_ascii(b, bytes[i]);
+        } else if (len == 0) {
+            sl_buf_add_str(b, SL_STR("\xef\xbf\xbd"));
+        } else {
+            sl_buf_add(b, bytes + i, len);
+        }
+    }
+    sl_buf_add_char(b, '"');
+}

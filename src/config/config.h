@@ -1,0 +1,140 @@
+/* config/config.h - what the YAML file says, checked, as one struct.
+ *
+ * Everything here is read-only once loaded and lives in the configuration's own arena.
+ */
+#ifndef SLUICE_CONFIG_CONFIG_H
+#define SLUICE_CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum sl_type {
+    SL_TYPE_VARCHAR, /* varchar(n), n in max_chars */
+    SL_TYPE_TEXT,
+    SL_TYPE_INTEGER,
+    SL_TYPE_BIGINT,
+    SL_TYPE_DOUBLE,
+    SL_TYPE_BOOLEAN,
+    SL_TYPE_DATE,
+    SL_TYPE_TIMESTAMPTZ,
+    SL_TYPE_UUID,
+    SL_TYPE_INET,
+    SL_TYPE_JSONB,
+};
+
+enum sl_from {
+    SL_FROM_PATH,          /* a field of the body */
+    SL_FROM_MESSAGE_ID,    /* $message_id */
+    SL_FROM_SENT_AT,       /* $sent_at */
+    SL_FROM_RECEIVED_AT,   /* $received_at */
+    SL_FROM_RECEIVE_COUNT, /* $receive_count */
+    SL_FROM_ATTRIBUTE,     /* $attribute.NAME */
+    SL_FROM_BODY,          /* $body */
+};
+
+enum sl_mask { SL_MASK_NONE, SL_MASK_SIV };
+enum sl_convert { SL_CONVERT_NONE, SL_CONVERT_VERSION, SL_CONVERT_TEXT };
+enum sl_create { SL_CREATE_NEVER, SL_CREATE_IF_MISSING };
+enum sl_dedup { SL_DEDUP_MESSAGE_ID };
+enum sl_dead_letter { SL_DEAD_LETTER_TABLE };
+
+struct sl_path_step {
+    sl_str name;    /* of a member, or */
+    unsigned index; /* of an element */
+    bool is_index;
+};
+
+struct sl_column {
+    sl_str name;      /* in the table */
+    sl_str from_text; /* as written: "ip", "device.id", "tags[0]", "$sent_at" */
+    sl_str attribute; /* NAME of $attribute.NAME */
+    sl_str context;   /* of the mask; 1..64 printable ASCII bytes */
+    sl_str type_text; /* "varchar(128)" */
+    const struct sl_path_step *path;
+    unsigned path_n;
+    unsigned max_chars; /* of varchar(n) */
+    unsigned line;      /* in the file */
+    enum sl_from from;
+    enum sl_type type;
+    enum sl_mask mask;
+    enum sl_convert convert;
+    bool is_required;
+};
+
+struct sl_config {
+    sl_str file; /* as named on the command line, for messages */
+
+    struct {
+        sl_str queue_url;
+        sl_str region;   /* "" = from queue URL, environment, profile */
+        sl_str endpoint; /* "" = from environment, profile, queue URL */
+        sl_str profile;
+        sl_str access_key_id;
+        sl_str secret_access_key;
+        sl_str session_token;
+        unsigned visibility_timeout_s; /* 0 = the queue's own */
+        unsigned wait_time_s;
+        unsigned receives; /* in flight, a worker; 0 = auto */
+    } sqs;
+    struct {
+        sl_str file;
+    } keys;
+    struct {
+        sl_str url;
+        sl_str table; /* as written: "user_logins", "app.Logins" */
+        enum sl_create create;
+    } postgres;
+
+    sl_str pipeline; /* name in the ledger; "" = the schema-qualified target table */
+    enum sl_dedup dedup;
+    enum sl_dead_letter dead_letter;
+    unsigned workers; /* 0 = number of cores */
+    size_t memory_bytes;
+    unsigned linger_ms;
+    bool allow_cleartext; /* lets $body stand beside masked columns */
+    struct sl_column *columns;
+    unsigned columns_n;
+
+    struct sl_arena arena; /* holds all of the above */
+};
+
+/* What the command line says in place of the file; "" = nothing. */
+struct sl_overrides {
+    sl_str queue_url;
+    sl_str postgres_url;
+    sl_str table;
+    sl_str keys;
+};
+
+/* Load and check a configuration file.
+ *
+ * Owns:    *ret, to be ended with sl_config_done; on failure there is nothing to end
+ * Errors:  SL_CONFIG (stop)  "file:line:column: what is wrong; what is allowed"
+ *          SL_CONFIG (stop)  the file cannot be read, is a directory, is over 1 MiB, is not YAML
+ *          SL_NOMEM (retry)
+ * Threads: main only; Blocks: on the file
+ */
+sl_rc sl_config_load(const char *file, const struct sl_overrides *overrides,
+                     struct sl_config *ret, struct sl_err *e) SL_MUST_CHECK;
+
+/* As sl_config_load, from text in memory; `name` stands where the file's name would. */
+sl_rc sl_config_parse(const char *name, sl_str text, const struct sl_overrides *overrides,
+                      struct sl_config *ret, struct sl_err *e) SL_MUST_CHECK;
+
+void sl_config_done(struct sl_config *cfg);
+
+/* Print the manual of all settings (Markdown) from their table. */
+void sl_config_manual(struct sl_buf *out);
+
+/* True when some column is masked. */
+bool sl_config_masks(const struct sl_config *cfg);
+
+/* The password of a PostgreSQL URL or conninfo, replaced: for messages and logs.
+ *
+ * Owns:    the result lives in `a`; ptr is NULL when memory ran out
+ */
+sl_str sl_config_redact(sl_str url, struct sl_arena *a);
+
+#endif

@@ -1,0 +1,45 @@
+/* net/aws_sigv4.h - AWS Signature Version 4, a pure function of request, identity and time. */
+#ifndef SLUICE_NET_AWS_SIGV4_H
+#define SLUICE_NET_AWS_SIGV4_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/aws_creds.h"
+
+struct sl_sigv4_header {
+    sl_str name;  /* lower case */
+    sl_str value; /* trimmed */
+};
+
+struct sl_sigv4_request {
+    sl_str method; /* "POST" */
+    sl_str path;   /* "/", already encoded */
+    sl_str query;  /* "", or canonical: sorted and encoded */
+    const struct sl_sigv4_header *headers; /* sorted by name; host is one of them */
+    unsigned headers_n;
+    sl_str body;
+};
+
+/* The derived key of one identity, day, region and service; kept between requests. */
+struct sl_sigv4_key {
+    char date[9]; /* YYYYMMDD; "" when nothing has been derived */
+    unsigned char key[32];
+};
+
+/* Append the value of the Authorization header.
+ *
+ * Shape:   x-amz-date is one of the headers, as sl_sigv4_date writes it; x-amz-security-token is
+ *          one of them when the identity has a session token
+ * Owns:    `key` is the caller's cache: zeroed at first, one per identity, region and service
+ * Errors:  SL_CRYPTO (stop)
+ * Source:  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ *          vectors: tests/unit/test_aws_sigv4.c
+ */
+sl_rc sl_sigv4_sign(const struct sl_sigv4_request *request, const struct sl_aws_creds *creds,
+                    sl_str region, sl_str service, int64_t at_ms, struct sl_sigv4_key *key,
+                    struct sl_buf *out, struct sl_err *e) SL_MUST_CHECK;
+
+/* The time as x-amz-date has it: 20260131T235959Z */
+void sl_sigv4_date(int64_t at_ms, char out[static 17]);
+
+#endif

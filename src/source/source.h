@@ -1,0 +1,55 @@
+/* source/source.h - SEAM: where messages come from, and where they are forgotten.
+ *
+ * A source belongs to one worker and has that worker's one wait: whoever waits for something
+ * (a socket of the sink's, a deadline) does it through `wait`, in which the source's own
+ * requests, heartbeats and deletes go on.
+ */
+#ifndef SLUICE_SOURCE_SOURCE_H
+#define SLUICE_SOURCE_SOURCE_H
+
+#include "base/err.h"
+#include "net/wait.h"
+#include "record/batch.h"
+
+struct sl_source_ops {
+    /* Fill `b` with what has arrived, waiting up to `linger` for a fuller batch.
+     *
+     * Returns: SL_OK with b->n == 0 when nothing came before `due_ms`, a wake, or an answer that
+     *          the queue has nothing
+     * Errors:  SL_DISCONNECTED, SL_THROTTLED, ... (retry)  the queue cannot be asked; it is asked
+     *          again, with backoff, by the next call */
+    sl_rc (*receive)(void *self, struct sl_batch *b, int64_t due_ms, struct sl_err *e);
+
+    /* Every record of `b` has an outcome that is committed: delete them all, in the background.
+     * The receipt handles outlive the batch; failed entries are tried again. */
+    void (*ack)(void *self, const struct sl_batch *b);
+
+    /* Hand every undecided record of `b` back, visible again at once; counts them as returned. */
+    void (*release)(void *self, const struct sl_batch *b);
+
+    /* Start no receives (true), or start them again. */
+    void (*pause)(void *self, bool is_paused);
+
+    /* Stop: no new receives, outstanding polls awaited until `due_ms`, what they bring is
+     * handed to `receive` as usual. */
+    void (*stop)(void *self, int64_t due_ms);
+
+    /* Wait until every pending delete and hand-back has been answered, or `due_ms`. */
+    void (*flush)(void *self, int64_t due_ms);
+
+    /* True when no message is held, no request is out, and the last answer was empty. */
+    bool (*is_idle)(const void *self);
+
+    /* Messages held whose fate is not decided yet. */
+    unsigned (*in_flight)(const void *self);
+
+    void (*close)(void *self);
+};
+
+struct sl_source {
+    void *self;
+    const struct sl_source_ops *ops;
+    struct sl_wait wait; /* the worker's one wait */
+};
+
+#endif

@@ -1,0 +1,94 @@
+/* source/sqs_json.h - the wire format of SQS, AWS JSON 1.0: pure, no I/O.
+ * Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/ */
+#ifndef SLUICE_SOURCE_SQS_JSON_H
+#define SLUICE_SOURCE_SQS_JSON_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "record/batch.h"
+
+enum { SL_SQS_BATCH = 10 /* messages or entries a request, SQS limit */ };
+
+struct sl_sqs_receive {
+    sl_str queue_url;
+    unsigned max_messages;         /* 1..10 */
+    unsigned wait_time_s;          /* 0..20 */
+    unsigned visibility_timeout_s; /* 0 = the queue's own */
+    const sl_str *attributes;      /* message attributes wanted */
+    unsigned attributes_n;
+};
+
+struct sl_sqs_entry {
+    sl_str receipt_handle;
+    sl_str body; /* for sends */
+};
+
+/* One message of a reply. */
+struct sl_sqs_message {
+    sl_str message_id;
+    sl_str receipt_handle;
+    sl_str md5_of_body; /* "" when the server leaves it out */
+    sl_cleartext body;
+    int64_t sent_at_ms; /* milliseconds, also from servers that say seconds; 0 = not said */
+    unsigned receive_count;
+    struct sl_attribute *attributes;
+    unsigned attributes_n;
+};
+
+/* What a batch request did to entry i. */
+struct sl_sqs_failure {
+    unsigned entry; /* 0..9 */
+    sl_str code;    /* "ReceiptHandleIsInvalid", "InternalError" */
+};
+
+struct sl_sqs_attributes {
+    int64_t visible;     /* ApproximateNumberOfMessages */
+    int64_t not_visible; /* ...NotVisible */
+    int64_t delayed;     /* ...Delayed */
+    int64_t visibility_timeout_s;
+    int64_t retention_s;
+    bool is_fifo;
+    bool has_redrive; /* a RedrivePolicy is set */
+};
+
+/* Write request bodies.  Batch entries get their index as Id. */
+void sl_sqs_write_receive(struct sl_buf *out, const struct sl_sqs_receive *request);
+void sl_sqs_write_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                         unsigned n);
+void sl_sqs_write_visibility(struct sl_buf *out, sl_str queue_url,
+                             const struct sl_sqs_entry *entries, unsigned n, unsigned timeout_s);
+void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                       unsigned n);
+void sl_sqs_write_attributes(struct sl_buf *out, sl_str queue_url);
+
+/* Read replies.
+ *
+ * Shape:   text is followed by SL_JSON_PADDING readable bytes
+ * Owns:    results live in `a` and point into `text`
+ * Errors:  SL_UNAVAILABLE (retry)  the reply is not what SQS answers: HTML, half a JSON text, an
+ *                                  empty body where there must be one
+ *          SL_NOMEM (retry)
+ */
+sl_rc sl_sqs_read_receive(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
+                          struct sl_sqs_message **ret, unsigned *ret_n,
+                          struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *a, unsigned sent_n,
+                        struct sl_sqs_failure **ret, unsigned *ret_n,
+                        struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
+                             struct sl_sqs_attributes *ret, struct sl_err *e) SL_MUST_CHECK;
+
+/* Turn an error answer into a report.
+ *
+ * Shape:   `header_code` is x-amzn-query-error without ";Sender", "" if there was none; `text` may
+ *          be JSON, XML, HTML or nothing
+ * Returns: SL_NOT_FOUND, SL_THROTTLED, SL_DENIED, SL_UNAVAILABLE (each retry), SL_BUG (stop) when
+ *          the request itself was wrong; never SL_OK.  e has the code and what to do about it
+ */
+sl_rc sl_sqs_read_error(struct sl_json_parser *p, int status, sl_str header_code, sl_str text,
+                        struct sl_err *e) SL_MUST_CHECK;
+
+#endif
