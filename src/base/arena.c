@@ -139,15 +139,41 @@ void sl_arena_adopt(struct sl_arena *a, struct sl_arena *from)
     from->held_bytes = 0;
 }
 
+static void block_free(struct sl_arena_block *block)
+{
+    UNPOISON(block->bytes, block->size);
+    explicit_bzero(block->bytes, block->used);
+    free(block);
+}
+
+void sl_arena_reset(struct sl_arena *a)
+{
+    struct sl_arena_block *kept = NULL;
+    struct sl_arena_block *next;
+
+    for (struct sl_arena_block *block = a->blocks; block != NULL; block = next) {
+        next = block->next;
+        if (next != NULL || block->size > a->block_bytes) {
+            block_free(block);
+        } else {
+            UNPOISON(block->bytes, block->size);
+            explicit_bzero(block->bytes, block->used);
+            POISON(block->bytes, block->size);
+            block->used = 0;
+            kept = block;
+        }
+    }
+    a->blocks = kept;
+    a->held_bytes = kept == NULL ? 0 : sizeof *kept + kept->size;
+}
+
 void sl_arena_done(struct sl_arena *a)
 {
     struct sl_arena_block *next;
 
     for (struct sl_arena_block *block = a->blocks; block != NULL; block = next) {
         next = block->next;
-        UNPOISON(block->bytes, block->size);
-        explicit_bzero(block->bytes, block->used);
-        free(block);
+        block_free(block);
     }
     a->blocks = NULL;
     a->held_bytes = 0;

@@ -42,6 +42,9 @@ sl_str sl_arena_printf(struct sl_arena *a, const char *fmt, ...) SL_PRINTF(2, 3)
  * The cap of `a` is not asked: the bytes are held already. */
 void sl_arena_adopt(struct sl_arena *a, struct sl_arena *from);
 
+/* Wipe everything and keep one block for what comes next. */
+void sl_arena_reset(struct sl_arena *a);
+
 /* Wipe and free everything.  Takes a zeroed arena, too. */
 void sl_arena_done(struct sl_arena *a);
 

@@ -168,8 +168,9 @@ static size_t utf8_sequence(const unsigned char *s, size_t n)
 
 static void buf_add_json_ascii(struct sl_buf *b, unsigned char c)
 {
-    static const char named[0x20] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
-                                      ['\t'] = 't' };
+    static const char named[0x20] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
+    };
 
     if (c == '"' || c == '\\') {
         sl_buf_add_char(b, '\\');

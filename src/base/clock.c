@@ -35,10 +35,13 @@ int64_t sl_clock_days(int64_t year, unsigned month, unsigned day)
 
 void sl_clock_text(int64_t at_ms, char out[static 32])
 {
-    const time_t seconds = (time_t)(at_ms / 1000);
+    const int64_t ms = ((at_ms % 1000) + 1000) % 1000;
+    const time_t seconds = (time_t)((at_ms - ms) / 1000);
     struct tm t;
 
     (void)gmtime_r(&seconds, &t);
-    (void)snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (t.tm_year + 1900) % 10000,
-                   t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, (int)(at_ms % 1000));
+    (void)snprintf(out, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                   (unsigned)(t.tm_year + 1900) % 10000U, (unsigned)(t.tm_mon + 1) % 100U,
+                   (unsigned)t.tm_mday % 100U, (unsigned)t.tm_hour % 100U,
+                   (unsigned)t.tm_min % 100U, (unsigned)t.tm_sec % 100U, (unsigned)ms % 1000U);
 }

@@ -10,6 +10,7 @@ static const struct {
     enum sl_fate fate;
     int exit_code;
 } codes[] = {
+
 #define X(name, fate, exit_code, text) { #name, text, SL_FATE_##fate, exit_code },
 #include "base/err.def"
 #undef X

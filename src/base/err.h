@@ -6,11 +6,12 @@
 #ifndef SLUICE_BASE_ERR_H
 #define SLUICE_BASE_ERR_H
 
-#define SL_MUST_CHECK __attribute__((warn_unused_result))
+#define SL_MUST_CHECK        __attribute__((warn_unused_result))
 #define SL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define SL_AUTO(done) __attribute__((cleanup(done)))
+#define SL_AUTO(done)        __attribute__((cleanup(done)))
 
 typedef enum {
+
 #define X(name, fate, exit_code, text) SL_##name,
 #include "base/err.def"
 #undef X
@@ -26,7 +27,7 @@ enum sl_fate {
 struct sl_err {
     sl_rc rc;
     const char *at;   /* "src/x.c:12", static */
-    char msg[256];    /* one line, lower case, no period */
+    char msg[1024];   /* one line, lower case, no period */
     char sqlstate[6]; /* "" when there is none */
     int http_status;  /* 0 when there is none */
 };
@@ -40,12 +41,11 @@ const char *sl_fate_name(enum sl_fate fate);
 
 /* Fill a report and return its code, so that callers write `return SL_FAIL(...)`.
  *
- * Shape:   fmt gives one line, cut at 255 bytes; control characters become '?'
+ * Shape:   fmt gives one line, cut at 1023 bytes; control characters become '?'
  * Owns:    nothing; `at` must be static
  * Threads: any; Blocks: never
  */
-sl_rc sl_err_set(struct sl_err *e, sl_rc rc, const char *at, const char *fmt, ...)
-    SL_PRINTF(4, 5);
+sl_rc sl_err_set(struct sl_err *e, sl_rc rc, const char *at, const char *fmt, ...) SL_PRINTF(4, 5);
 
 #define SL_STRINGIFY_(x) #x
 #define SL_STRINGIFY(x)  SL_STRINGIFY_(x)
@@ -54,12 +54,12 @@ sl_rc sl_err_set(struct sl_err *e, sl_rc rc, const char *at, const char *fmt, ..
 #define SL_FAIL(e, rc, ...) sl_err_set((e), (rc), SL_HERE, __VA_ARGS__)
 
 /* The one macro that hides a return: hand a failure up, unchanged. */
-#define SL_TRY(call)                                                                               \
-    do {                                                                                           \
-        const sl_rc sl_try_rc_ = (call);                                                           \
-        if (sl_try_rc_ != SL_OK) {                                                                 \
-            return sl_try_rc_;                                                                     \
-        }                                                                                          \
+#define SL_TRY(call)                     \
+    do {                                 \
+        const sl_rc sl_try_rc_ = (call); \
+        if (sl_try_rc_ != SL_OK) {       \
+            return sl_try_rc_;           \
+        }                                \
     } while (0)
 
 #endif

@@ -47,8 +47,8 @@ struct sl_json_parser;
 
 /* Make a parser; it grows to the largest text it has seen, up to `max_bytes`.
  * Errors: SL_NOMEM (retry) */
-sl_rc sl_json_parser_new(size_t max_bytes, struct sl_json_parser **ret,
-                         struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_json_parser_new(size_t max_bytes, struct sl_json_parser **ret, struct sl_err *e)
+    SL_MUST_CHECK;
 void sl_json_parser_free(struct sl_json_parser *p);
 void sl_json_parser_freep(struct sl_json_parser **p);
 

@@ -12,10 +12,10 @@ typedef struct {
     size_t len;      /* bytes */
 } sl_str;
 
-#define SL_STR(literal)                                                                            \
-    (sl_str)                                                                                       \
-    {                                                                                              \
-        (literal), sizeof(literal) - 1                                                             \
+#define SL_STR(literal)                \
+    (sl_str)                           \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
     }
 
 /* For printf: "%" SL_FMT, SL_ARG(s). */

@@ -35,9 +35,13 @@ enum sl_from {
 };
 
 enum sl_mask { SL_MASK_NONE, SL_MASK_SIV };
+
 enum sl_convert { SL_CONVERT_NONE, SL_CONVERT_VERSION, SL_CONVERT_TEXT };
+
 enum sl_create { SL_CREATE_NEVER, SL_CREATE_IF_MISSING };
+
 enum sl_dedup { SL_DEDUP_MESSAGE_ID };
+
 enum sl_dead_letter { SL_DEAD_LETTER_TABLE };
 
 struct sl_path_step {
@@ -51,7 +55,7 @@ struct sl_column {
     sl_str from_text; /* as written: "ip", "device.id", "tags[0]", "$sent_at" */
     sl_str attribute; /* NAME of $attribute.NAME */
     sl_str context;   /* of the mask; 1..64 printable ASCII bytes */
-    sl_str type_text; /* "varchar(128)" */
+    sl_str type_text; /* in its usual spelling: "varchar(128)", "integer" */
     const struct sl_path_step *path;
     unsigned path_n;
     unsigned max_chars; /* of varchar(n) */
@@ -78,12 +82,16 @@ struct sl_config {
         unsigned wait_time_s;
         unsigned receives; /* in flight, a worker; 0 = auto */
     } sqs;
+
     struct {
         sl_str file;
     } keys;
+
     struct {
         sl_str url;
-        sl_str table; /* as written: "user_logins", "app.Logins" */
+        sl_str table;        /* as written: "user_logins", "app.Logins" */
+        sl_str table_schema; /* its schema, "" if none is written */
+        sl_str table_name;
         enum sl_create create;
     } postgres;
 
@@ -93,7 +101,7 @@ struct sl_config {
     unsigned workers; /* 0 = number of cores */
     size_t memory_bytes;
     unsigned linger_ms;
-    bool allow_cleartext; /* lets $body stand beside masked columns */
+    bool allow_cleartext; /* lets $body, and fields masked elsewhere, into columns unmasked */
     struct sl_column *columns;
     unsigned columns_n;
 
@@ -116,8 +124,8 @@ struct sl_overrides {
  *          SL_NOMEM (retry)
  * Threads: main only; Blocks: on the file
  */
-sl_rc sl_config_load(const char *file, const struct sl_overrides *overrides,
-                     struct sl_config *ret, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_config_load(const char *file, const struct sl_overrides *overrides, struct sl_config *ret,
+                     struct sl_err *e) SL_MUST_CHECK;
 
 /* As sl_config_load, from text in memory; `name` stands where the file's name would. */
 sl_rc sl_config_parse(const char *name, sl_str text, const struct sl_overrides *overrides,
@@ -131,10 +139,16 @@ void sl_config_manual(struct sl_buf *out);
 /* True when some column is masked. */
 bool sl_config_masks(const struct sl_config *cfg);
 
+/* The name of a column type ("varchar", "double precision"), static. */
+const char *sl_type_name(enum sl_type type);
+
 /* The password of a PostgreSQL URL or conninfo, replaced: for messages and logs.
  *
  * Owns:    the result lives in `a`; ptr is NULL when memory ran out
  */
 sl_str sl_config_redact(sl_str url, struct sl_arena *a);
+
+/* True when a PostgreSQL URL or conninfo holds what sl_config_redact would replace. */
+bool sl_config_has_password(sl_str url);
 
 #endif

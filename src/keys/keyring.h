@@ -28,6 +28,9 @@ struct sl_key {
 
 struct sl_keyring;
 
+/* Whether `id` is 1..SL_KEY_ID_MAX of [a-z0-9]. */
+bool sl_key_id_is_valid(sl_str id);
+
 /* The key that masks now; a ring always has exactly one. */
 const struct sl_key *sl_keyring_active(const struct sl_keyring *ring);
 
@@ -38,6 +41,10 @@ const struct sl_key *sl_keyring_find(const struct sl_keyring *ring, sl_str id);
 unsigned sl_keyring_n(const struct sl_keyring *ring);
 const struct sl_key *sl_keyring_at(const struct sl_keyring *ring, unsigned i);
 
+/* Whether the system locked the page and keeps it out of core files and forked children.  A ring
+ * works without; whoever opens one says so. */
+bool sl_keyring_is_locked(const struct sl_keyring *ring);
+
 /* Wipe and free; takes NULL. */
 void sl_keyring_free(struct sl_keyring *ring);
 
@@ -47,9 +54,10 @@ void sl_keyring_free(struct sl_keyring *ring);
  *
  * Shape:   mode a word such as "siv"; context 1..SL_CONTEXT_MAX printable ASCII bytes
  * Errors:  SL_KEY (stop)     context too long or not printable ASCII
+ *          SL_BUG (stop)     asked in a forked child, where the masters are gone
  *          SL_CRYPTO (stop)  libcrypto refused; out is wiped
  * Threads: any
- * Source:  RFC 5869; vectors: tests/unit/test_key.c
+ * Source:  RFC 5869; vectors: tests/unit/test_keyring.c
  */
 sl_rc sl_key_derive(const struct sl_key *key, const char *mode, sl_str context, unsigned char *out,
                     size_t n, struct sl_err *e) SL_MUST_CHECK;

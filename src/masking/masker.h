@@ -12,7 +12,7 @@
 
 enum {
     SL_MASK_VALUE_MAX = 159, /* bytes; so that a token always fits varchar(256) */
-    SL_MASK_TOKEN_MAX = 241, /* characters, with an id of any length */
+    SL_MASK_TOKEN_MAX = 247, /* characters, with an id of 8; 241 with one of 2 */
 };
 
 struct sl_masker;

@@ -15,6 +15,7 @@ struct sl_http_reply {
     struct sl_err err;  /* when rc is not SL_OK */
     int status;         /* of HTTP */
     struct sl_buf body; /* padded for sl_json_parse; the receiver may keep it, and then zeroes it */
+    int64_t server_at_s; /* header Date, seconds since 1970; 0 = not said */
     char error_code[96]; /* header x-amzn-query-error, up to ';' */
 };
 
@@ -39,8 +40,8 @@ void sl_http_free(struct sl_http *h);
 /* Start a POST.  TLS certificates are verified; AWS_CA_BUNDLE names another bundle; proxies as in
  * HTTPS_PROXY, NO_PROXY.
  * Errors: SL_NOMEM (retry) */
-sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request,
-                   struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request, struct sl_err *e)
+    SL_MUST_CHECK;
 
 /* Move all requests forward and wait, as net/wait.h has it. */
 short sl_http_wait(struct sl_http *h, int fd, short events, int64_t due_ms);

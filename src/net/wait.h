@@ -18,4 +18,7 @@ struct sl_wait {
     short (*until)(void *self, int fd, short events, int64_t due_ms);
 };
 
+/* A wait that does nothing else meanwhile. */
+struct sl_wait sl_wait_plain(void);
+
 #endif

@@ -13,6 +13,7 @@
 
 enum sl_reason {
     SL_REASON_NONE,
+
 #define X(name, code, stage, text) SL_REASON_##name,
 #include "record/reasons.def"
 #undef X
@@ -42,6 +43,7 @@ struct sl_inet {
 
 struct sl_value {
     enum sl_value_kind kind;
+
     union {
         sl_cleartext cleartext;
         sl_str text;
@@ -84,11 +86,15 @@ struct sl_record {
 
     struct sl_value *values; /* one a column, once decoded; NULL with a verdict of decode */
     struct sl_verdict verdict;
+    sl_str sealed; /* the body, sealed, once there is a verdict */
     enum sl_outcome outcome;
+    bool is_counted; /* the outcome is in the counters */
 };
 
 struct sl_batch {
     struct sl_arena arena;
+    unsigned char id[16];       /* random; in every ledger row, so that a lost answer to COMMIT
+                                 * can be told from somebody else's load */
     struct sl_record **records; /* in the order received */
     unsigned n;
     unsigned cap;
@@ -97,8 +103,8 @@ struct sl_batch {
 
 /* Make an empty batch of at most `cap` records and `max_bytes` of memory.
  * Errors: SL_NOMEM (retry) */
-sl_rc sl_batch_init(struct sl_batch *b, unsigned cap, size_t max_bytes,
-                    struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_batch_init(struct sl_batch *b, unsigned cap, size_t max_bytes, struct sl_err *e)
+    SL_MUST_CHECK;
 
 /* Wipe and free all of it. */
 void sl_batch_done(struct sl_batch *b);

@@ -10,7 +10,9 @@ struct sl_sink_ops {
      * r->outcome.  May be called again with the same batch after a failure: records that have an
      * outcome are left alone, and what an earlier attempt committed is recognized.
      *
-     * Errors:  SL_DISCONNECTED, SL_TIMEOUT, SL_UNAVAILABLE (retry)  an outage
+     * Errors:  SL_ROW (dead letter)  rows were refused and got their verdict: seal their bodies
+     *                                and call again; nothing of them is committed yet
+     *          SL_DISCONNECTED, SL_TIMEOUT, SL_UNAVAILABLE (retry)  an outage
      *          SL_TABLE (retry)  no row's fault: the table refuses all, or has changed
      *          SL_SCHEMA, SL_BUG (stop)
      * Blocks:  in the worker's wait, with deadlines of its own */

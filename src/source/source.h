@@ -12,10 +12,10 @@
 #include "record/batch.h"
 
 struct sl_source_ops {
-    /* Fill `b` with what has arrived, waiting up to `linger` for a fuller batch.
+    /* Fill `b` with what has arrived, lingering a while for a fuller batch.
      *
-     * Returns: SL_OK with b->n == 0 when nothing came before `due_ms`, a wake, or an answer that
-     *          the queue has nothing
+     * Returns: SL_OK with b->n == 0 when nothing came before `due_ms`, or nothing will come any
+     *          more because the source is stopped and all its receives are answered
      * Errors:  SL_DISCONNECTED, SL_THROTTLED, ... (retry)  the queue cannot be asked; it is asked
      *          again, with backoff, by the next call */
     sl_rc (*receive)(void *self, struct sl_batch *b, int64_t due_ms, struct sl_err *e);
@@ -30,11 +30,11 @@ struct sl_source_ops {
     /* Start no receives (true), or start them again. */
     void (*pause)(void *self, bool is_paused);
 
-    /* Stop: no new receives, outstanding polls awaited until `due_ms`, what they bring is
-     * handed to `receive` as usual. */
-    void (*stop)(void *self, int64_t due_ms);
+    /* Start no receives ever again; what the outstanding ones bring still comes to `receive`. */
+    void (*stop)(void *self);
 
-    /* Wait until every pending delete and hand-back has been answered, or `due_ms`. */
+    /* Hand back every message still held, and wait until every delete and hand-back has been
+     * answered, or `due_ms`. */
     void (*flush)(void *self, int64_t due_ms);
 
     /* True when no message is held, no request is out, and the last answer was empty. */

@@ -50,6 +50,7 @@ struct sl_sqs_attributes {
     int64_t delayed;     /* ...Delayed */
     int64_t visibility_timeout_s;
     int64_t retention_s;
+    int64_t server_at_s; /* the server's clock when it answered; 0 = not said */
     bool is_fifo;
     bool has_redrive; /* a RedrivePolicy is set */
 };

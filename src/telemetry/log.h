@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 enum sl_log_level { SL_LOG_DEBUG, SL_LOG_INFO, SL_LOG_WARN, SL_LOG_ERROR };
+
 enum sl_log_format { SL_LOG_TEXT, SL_LOG_JSON };
 
 struct sl_field {
@@ -41,8 +42,8 @@ void sl_log_fields(enum sl_log_level level, const char *message, const struct sl
                    size_t n);
 
 /* SL_LOG(SL_LOG_INFO, "loaded a batch", sl_field_int("sluice.rows", n)); at least one field. */
-#define SL_LOG(level, message, ...)                                                                \
-    sl_log_fields((level), (message), (const struct sl_field[]){ __VA_ARGS__ },                    \
+#define SL_LOG(level, message, ...)                                             \
+    sl_log_fields((level), (message), (const struct sl_field[]){ __VA_ARGS__ }, \
                   sizeof((const struct sl_field[]){ __VA_ARGS__ }) / sizeof(struct sl_field))
 
 /* A report as a line: message, then error.code, error.message, sqlstate, where in the code. */

@@ -1,0 +1,55 @@
+/* app.h - builds every object of a run from the configuration, owns them, and stops them. */
+#ifndef SLUICE_APP_H
+#define SLUICE_APP_H
+
+#include "config/config.h"
+#include "keys/keyring.h"
+#include "net/aws_creds.h"
+#include "pipeline/worker.h"
+#include "sink/pg_schema.h"
+#include "source/sqs.h"
+#include "telemetry/counters.h"
+
+struct sl_app_options {
+    unsigned wait_s;      /* how long to wait for either end at start */
+    int64_t max_messages; /* INT64_MAX for no limit */
+    bool until_empty;
+    bool is_dry_run;
+};
+
+struct sl_app {
+    const struct sl_config *cfg;
+    struct sl_app_options options;
+    struct sl_arena arena;
+    struct sl_counters counters;
+    struct sl_keyring *ring;
+    struct sl_aws_target aws;
+    struct sl_sqs_attributes queue; /* as it was at start */
+    struct sl_pg_target target;
+    struct sl_sqs_shared shared;
+    _Atomic bool should_stop;
+    struct sl_worker *workers;
+    unsigned workers_n;
+    int64_t started_ms; /* monotonic */
+};
+
+/* Build everything: key ring, identity, queue (waited for), database objects (waited for), one
+ * source, sink and masker a worker.  Starts no worker.
+ *
+ * Owns:    cfg is borrowed; end with sl_app_close, also after a failure
+ * Errors:  SL_CONFIG, SL_KEY, SL_SCHEMA (stop)  78
+ *          SL_NOT_FOUND, SL_DISCONNECTED, ... (retry)  one end did not answer within wait_s: 75
+ */
+sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
+                  const struct sl_app_options *options, struct sl_err *e) SL_MUST_CHECK;
+
+/* Run until told to stop, the queue is empty, or the limit is reached.  The first SIGTERM or
+ * SIGINT stops cleanly; the second ends the process with 128 + signal.
+ *
+ * Errors:  what ended a worker (stop); SL_BUG when the counts do not add up
+ */
+sl_rc sl_app_run(struct sl_app *app, struct sl_err *e) SL_MUST_CHECK;
+
+void sl_app_close(struct sl_app *app);
+
+#endif

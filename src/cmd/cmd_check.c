@@ -1,0 +1,278 @@
+/* cmd/cmd_check.c - sluice check: everything a run needs, one line each, all of them. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "app.h"
+#include "base/clock.h"
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "keys/key_file.h"
+
+enum {
+    SKEW_MAX_S = 60,         /* AWS refuses signatures five minutes off */
+    VISIBILITY_LEAST_S = 10, /* below, a slow load has no time for two heartbeats */
+};
+
+const char sl_help_check[] =
+    "Usage: sluice check -c FILE [options]\n"
+    "\n"
+    "Look at everything that 'sluice run' needs and change nothing: configuration, keys, AWS\n"
+    "identity, queue and rights on it, clock, database, schema, target table and rights. One\n"
+    "line each: ok, warn or FAIL. Exit status: 0 when nothing fails, 1 when something does.\n"
+    "\n"
+    "Options:\n" SL_OPTIONS_HELP "\n"
+    "Examples:\n"
+    "  sluice check -c sluice.yaml\n"
+    "  sluice check -c sluice.yaml && sluice run -c sluice.yaml\n";
+
+struct checks {
+    const struct sl_config *cfg;
+    struct sl_arena arena;
+    struct sl_aws_target aws;
+    struct sl_keyring *ring;
+    struct sl_pg_conn conn;
+    unsigned failed;
+};
+
+static void SL_PRINTF(3, 4) say(const char *verdict, const char *what, const char *fmt, ...)
+{
+    va_list args;
+
+    (void)printf("%-4s  %-9s ", verdict, what);
+    va_start(args, fmt);
+    (void)vprintf(fmt, args);
+    va_end(args);
+    (void)putchar('\n');
+}
+
+static bool passed(struct checks *c, const char *what, sl_rc rc, const struct sl_err *e)
+{
+    if (rc != SL_OK) {
+        say("FAIL", what, "%s", e->msg);
+        c->failed++;
+    }
+    return rc == SL_OK;
+}
+
+/* Each line of a list on a line of its own.  Returns: how many. */
+static unsigned say_lines(const char *verdict, const char *what, const struct sl_buf *lines)
+{
+    sl_str rest = sl_buf_str(lines);
+    unsigned n = 0;
+
+    while (rest.len > 0) {
+        const sl_str line = sl_str_cut(&rest, '\n');
+
+        say(verdict, what, "%" SL_FMT, SL_ARG(line));
+        n++;
+    }
+    return n;
+}
+
+static void check_keys(struct checks *c)
+{
+    char path[4096];
+    struct sl_err e;
+
+    (void)snprintf(path, sizeof path, "%" SL_FMT, SL_ARG(c->cfg->keys.file));
+    if (!passed(c, "keys", sl_key_file_open(path, &c->ring, &e), &e)) {
+        return;
+    }
+    say("ok", "keys", "%s: %u keys, %s is active, check value %s", path, sl_keyring_n(c->ring),
+        sl_keyring_active(c->ring)->id, sl_keyring_active(c->ring)->check);
+    if (!sl_keyring_is_locked(c->ring)) {
+        say("warn", "keys",
+            "the keys cannot be locked in memory and may reach swap: raise the "
+            "memlock limit");
+    }
+}
+
+static void check_rights_on_queue(struct checks *c)
+{
+    struct sl_err e;
+
+    if (passed(c, "delete", sl_sqs_may(c->cfg, &c->aws, SL_SQS_MAY_DELETE, &e), &e)) {
+        say("ok", "delete", "sqs:DeleteMessage is allowed");
+    }
+    if (passed(c, "extend", sl_sqs_may(c->cfg, &c->aws, SL_SQS_MAY_CHANGE_VISIBILITY, &e), &e)) {
+        say("ok", "extend", "sqs:ChangeMessageVisibility is allowed");
+    }
+}
+
+static void check_clock(struct checks *c, const struct sl_sqs_attributes *queue)
+{
+    const int64_t skew_s = sl_clock_at_ms() / 1000 - queue->server_at_s;
+
+    if (queue->server_at_s == 0) {
+        say("warn", "clock", "the queue does not say what time it is");
+    } else if (skew_s > SKEW_MAX_S || skew_s < -SKEW_MAX_S) {
+        say("FAIL", "clock", "this machine is %lld s ahead of the queue: set its clock",
+            (long long)skew_s);
+        c->failed++;
+    } else {
+        say("ok", "clock", "within %d s of the queue's", SKEW_MAX_S);
+    }
+}
+
+static void check_queue(struct checks *c)
+{
+    struct sl_sqs_attributes queue;
+    struct sl_err e;
+    unsigned visibility_s;
+
+    if (!passed(c, "aws", sl_aws_target_find(c->cfg, &c->arena, &c->aws, &e), &e)) {
+        return;
+    }
+    say("ok", "aws", "key %.4s..., region %" SL_FMT ", endpoint %" SL_FMT,
+        c->aws.creds.access_key_id.ptr, SL_ARG(c->aws.region), SL_ARG(c->aws.endpoint));
+    if (!passed(c, "queue", sl_sqs_ask(c->cfg, &c->aws, &queue, &e), &e)) {
+        return;
+    }
+    visibility_s = c->cfg->sqs.visibility_timeout_s != 0 ? c->cfg->sqs.visibility_timeout_s
+                                                         : (unsigned)queue.visibility_timeout_s;
+    say("ok", "queue", "about %lld messages, visibility timeout %u s, retention %lld s",
+        (long long)(queue.visible + queue.delayed + queue.not_visible), visibility_s,
+        (long long)queue.retention_s);
+    if (visibility_s < VISIBILITY_LEAST_S) {
+        say("warn", "queue", "a visibility timeout of %u s leaves little time: 30 s is usual",
+            visibility_s);
+    }
+    if (queue.is_fifo) {
+        say("warn", "queue", "this is a FIFO queue: rows are loaded once each, and not in order");
+    }
+    check_rights_on_queue(c);
+    check_clock(c, &queue);
+}
+
+static void check_target(struct checks *c)
+{
+    struct sl_pg_target target;
+    struct sl_buf mismatches;
+    struct sl_buf warnings;
+    struct sl_err e;
+
+    sl_buf_init(&mismatches, 64 << 10);
+    sl_buf_init(&warnings, 64 << 10);
+    if (passed(c, "table",
+               sl_pg_target_check(&c->conn, c->cfg, &c->arena, &target, &mismatches, &warnings, &e),
+               &e)) {
+        c->failed += say_lines("FAIL", "table", &mismatches);
+        (void)say_lines("warn", "table", &warnings);
+        if (mismatches.len == 0) {
+            say("ok", "table", "%" SL_FMT ".%" SL_FMT " takes the %u columns",
+                SL_ARG(target.schema), SL_ARG(target.name), c->cfg->columns_n);
+        }
+    }
+    sl_buf_done(&warnings);
+    sl_buf_done(&mismatches);
+}
+
+static void check_schema(struct checks *c, bool has_schema, bool has_target)
+{
+    const bool may_create = c->cfg->postgres.create == SL_CREATE_IF_MISSING;
+    struct sl_buf missing;
+    struct sl_err e;
+
+    if ((!has_schema || !has_target) && !may_create) {
+        say("FAIL", "schema",
+            "%s does not exist: create it (sluice sql schema prints the SQL), "
+            "or say create: if_missing",
+            has_target ? "schema sluice" : "the table");
+        c->failed++;
+        return;
+    }
+    say("ok", "schema", "%s",
+        has_schema ? "schema sluice is there" : "schema sluice will be created");
+    if (!has_target) {
+        say("ok", "table", "%" SL_FMT " will be created", SL_ARG(c->cfg->postgres.table));
+    }
+    sl_buf_init(&missing, 64 << 10);
+    if (passed(c, "rights", sl_pg_rights(&c->conn, has_schema && has_target, &missing, &e), &e)) {
+        c->failed += say_lines("FAIL", "rights", &missing);
+        if (missing.len == 0) {
+            say("ok", "rights", "this role may load");
+        }
+    }
+    sl_buf_done(&missing);
+}
+
+/* As a run does it, but only where nothing would be written. */
+static void check_database(struct checks *c)
+{
+    bool has_schema = false;
+    bool has_target = false;
+    struct sl_err e;
+
+    (void)snprintf(c->conn.url, sizeof c->conn.url, "%" SL_FMT, SL_ARG(c->cfg->postgres.url));
+    c->conn.wait = sl_wait_plain();
+    if (!passed(c, "database", sl_pg_connect(&c->conn, &e), &e)) {
+        return;
+    }
+    say("ok", "database", "PostgreSQL %d, database %s, role %s",
+        PQserverVersion(c->conn.pg) / 10000, PQdb(c->conn.pg), PQuser(c->conn.pg));
+    if (!passed(c, "schema", sl_pg_schema_find(&c->conn, c->cfg, &has_schema, &has_target, &e),
+                &e)) {
+        return;
+    }
+    check_schema(c, has_schema, has_target);
+    if (has_target) {
+        check_target(c);
+    }
+    if (has_schema && c->ring != NULL &&
+        passed(c, "keys", sl_pg_key_compare(&c->conn, c->ring, &e), &e)) {
+        say("ok", "keys", "no other key is known to this database by the same id");
+    }
+}
+
+static unsigned check_all(const struct sl_config *cfg)
+{
+    struct checks c = { .cfg = cfg };
+
+    sl_arena_init(&c.arena, 16 << 20, 16 << 10);
+    say("ok", "config", "%" SL_FMT ": %u columns", SL_ARG(cfg->file), cfg->columns_n);
+    check_keys(&c);
+    check_queue(&c);
+    check_database(&c);
+    sl_pg_close(&c.conn);
+    sl_keyring_free(c.ring);
+    sl_arena_done(&c.arena);
+    return c.failed;
+}
+
+static sl_rc check_parse(int argc, char **argv, struct sl_options *o, struct sl_err *e)
+{
+    static const struct option options[] = { SL_OPTIONS_LONG, { 0 } };
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, SL_OPTIONS_SHORT, options, NULL)) != -1) {
+        SL_TRY(sl_options_take(o, option, optarg, e));
+    }
+    return optind < argc ? SL_FAIL(e, SL_USAGE, "unexpected argument '%s'", argv[optind]) : SL_OK;
+}
+
+int sl_cmd_check(int argc, char **argv)
+{
+    struct sl_options o;
+    struct sl_config cfg;
+    struct sl_err e;
+    unsigned failed;
+
+    sl_options_init(&o);
+    if (check_parse(argc, argv, &o, &e) != SL_OK) {
+        return sl_cmd_fail("check", &e);
+    }
+    if (o.wants_help) {
+        return fputs(sl_help_check, stdout) < 0;
+    }
+    if (sl_options_load(&o, &cfg, &e) != SL_OK) {
+        if (e.rc == SL_USAGE) {
+            return sl_cmd_fail("check", &e);
+        }
+        say("FAIL", "config", "%s", e.msg);
+        return 1;
+    }
+    failed = check_all(&cfg);
+    sl_config_done(&cfg);
+    return failed > 0;
+}

@@ -1,0 +1,66 @@
+/* cmd/manual.c - the manual of everything that can go wrong, from err.def, reasons.def and the
+ * table of SQLSTATEs. */
+#include "cmd/manual.h"
+
+#include "base/err.h"
+#include "record/batch.h"
+#include "sink/pg_err.h"
+
+static void print_exits(struct sl_buf *out)
+{
+    sl_buf_add_str(
+        out, SL_STR("## Exit statuses\n\n"
+                    "| status | meaning |\n|---|---|\n"
+                    "| 0 | done; dead letters alone are no failure |\n"
+                    "| 1 | the work failed, or a check failed |\n"
+                    "| 64 | the command line is wrong |\n"
+                    "| 70 | the program or its crypto library failed; the message says what |\n"
+                    "| 71 | memory ran out |\n"
+                    "| 74 | a file or stream could not be read or written |\n"
+                    "| 75 | queue or database could not be reached within `--wait` |\n"
+                    "| 78 | configuration, keys, rights or schema are wrong |\n"
+                    "| 130, 143 | a second SIGINT or SIGTERM; nothing is lost |\n\n"));
+}
+
+static void print_codes(struct sl_buf *out)
+{
+    sl_buf_add_str(out,
+                   SL_STR("## Result codes\n\n"
+                          "The field `error.code` of a log line. *retry*: the work is kept and "
+                          "tried again; *dead letter*: this record alone; *stop*: a person "
+                          "must look.\n\n"
+                          "| code | fate | exit status | meaning |\n|---|---|---|---|\n"));
+#define X(name, fate, exit_code, text)                                       \
+    if (SL_##name != SL_OK) {                                                \
+        sl_buf_printf(out, "| `%s` | %s | %d | %s |\n", #name,               \
+                      sl_fate_name(sl_rc_fate(SL_##name)), exit_code, text); \
+    }
+#include "base/err.def"
+#undef X
+    sl_buf_add_char(out, '\n');
+}
+
+static void print_reasons(struct sl_buf *out)
+{
+    sl_buf_add_str(out, SL_STR("## Dead-letter reasons\n\n"
+                               "The columns `stage` and `reason` of `sluice.dead_letter`; `field` "
+                               "names the field as the configuration has it.\n\n"
+                               "| reason | stage | meaning |\n|---|---|---|\n"));
+#define X(name, code, stage, text) sl_buf_printf(out, "| `%s` | %s | %s |\n", code, stage, text);
+#include "record/reasons.def"
+#undef X
+    sl_buf_add_char(out, '\n');
+}
+
+void sl_errors_manual(struct sl_buf *out)
+{
+    sl_buf_add_str(out, SL_STR("# Errors\n\nPrinted by `sluice docs errors`.\n\n"));
+    print_exits(out);
+    print_codes(out);
+    print_reasons(out);
+    sl_buf_add_str(out, SL_STR("## SQLSTATEs\n\n"
+                               "Whose fault is it? The longest prefix that matches decides. A "
+                               "row's fault is one that goes away when the row is taken out; it is "
+                               "looked for only while rows are loaded and committed.\n\n"));
+    sl_pg_err_manual(out);
+}

@@ -1,0 +1,119 @@
+/* cmd/options.c - the options that several sub-commands share, and how each of them ends. */
+#include "cmd/options.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "telemetry/log.h"
+
+enum { WAIT_PRESET_S = 60, WAIT_MAX_S = 86400 };
+
+/* Chosen piece by piece while options are read, then set as a whole. */
+static enum sl_log_format log_format;
+static enum sl_log_level log_level = SL_LOG_INFO;
+
+void sl_options_init(struct sl_options *o)
+{
+    *o = (struct sl_options){ .wait_s = WAIT_PRESET_S };
+    log_format = isatty(STDERR_FILENO) == 1 ? SL_LOG_TEXT : SL_LOG_JSON;
+    sl_log_init(log_format, log_level);
+}
+
+static sl_rc take_wait(struct sl_options *o, sl_str value, struct sl_err *e)
+{
+    int64_t seconds = 0;
+
+    if (!sl_str_to_i64(value, &seconds) || seconds < 0 || seconds > WAIT_MAX_S) {
+        return SL_FAIL(e, SL_USAGE, "--wait takes 0 to %d seconds", WAIT_MAX_S);
+    }
+    o->wait_s = (unsigned)seconds;
+    return SL_OK;
+}
+
+static sl_rc take_log_format(sl_str value, struct sl_err *e)
+{
+    if (sl_str_eq(value, SL_STR("text"))) {
+        log_format = SL_LOG_TEXT;
+    } else if (sl_str_eq(value, SL_STR("json"))) {
+        log_format = SL_LOG_JSON;
+    } else {
+        return SL_FAIL(e, SL_USAGE, "--log-format takes text or json");
+    }
+    sl_log_init(log_format, log_level);
+    return SL_OK;
+}
+
+static sl_rc take_log_level(sl_str value, struct sl_err *e)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+
+    for (int i = 0; i < 4; i++) {
+        if (sl_str_eq(value, sl_str_of(names[i]))) {
+            log_level = (enum sl_log_level)i;
+            sl_log_init(log_format, log_level);
+            return SL_OK;
+        }
+    }
+    return SL_FAIL(e, SL_USAGE, "--log-level takes debug, info, warn or error");
+}
+
+sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_err *e)
+{
+    switch (option) {
+    case 'c':
+        o->config = value;
+        break;
+    case 'h':
+        o->wants_help = true;
+        break;
+    case 'Q':
+        o->overrides.queue_url = sl_str_of(value);
+        break;
+    case 'P':
+        o->overrides.postgres_url = sl_str_of(value);
+        break;
+    case 'T':
+        o->overrides.table = sl_str_of(value);
+        break;
+    case 'K':
+        o->overrides.keys = sl_str_of(value);
+        break;
+    case 'W':
+        return take_wait(o, sl_str_of(value), e);
+    case 'F':
+        return take_log_format(sl_str_of(value), e);
+    case 'L':
+        return take_log_level(sl_str_of(value), e);
+    default:
+        return SL_FAIL(e, SL_USAGE, "unknown option, or one without its value");
+    }
+    return SL_OK;
+}
+
+sl_rc sl_options_load(const struct sl_options *o, struct sl_config *ret, struct sl_err *e)
+{
+    if (o->config == NULL) {
+        return SL_FAIL(e, SL_USAGE, "which configuration? say -c FILE");
+    }
+    return sl_config_load(o->config, &o->overrides, ret, e);
+}
+
+int sl_cmd_fail(const char *command, const struct sl_err *e)
+{
+    if (e->rc == SL_USAGE) {
+        (void)fprintf(stderr, "sluice %s: %s; see 'sluice %s --help'\n", command, e->msg, command);
+    } else {
+        (void)fprintf(stderr, "sluice: %s\n", e->msg);
+    }
+    return sl_rc_exit(e->rc);
+}
+
+int sl_cmd_print(const struct sl_buf *out)
+{
+    if (out->has_failed || fwrite(out->ptr, 1, out->len, stdout) != out->len ||
+        fflush(stdout) != 0) {
+        (void)fprintf(stderr, "sluice: could not write to stdout\n");
+        return sl_rc_exit(SL_IO);
+    }
+    return 0;
+}

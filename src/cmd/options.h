@@ -1,0 +1,59 @@
+/* cmd/options.h - the options that several sub-commands share, and how each of them ends. */
+#ifndef SLUICE_CMD_OPTIONS_H
+#define SLUICE_CMD_OPTIONS_H
+
+#include <getopt.h>
+
+#include "base/err.h"
+#include "config/config.h"
+
+struct sl_options {
+    const char *config;
+    struct sl_overrides overrides;
+    unsigned wait_s;
+    bool wants_help;
+};
+
+/* For getopt_long: -c, and the long ones of the table; a command appends its own. */
+#define SL_OPTIONS_SHORT "c:h"
+#define SL_OPTIONS_LONG                                                                           \
+    { "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },               \
+        { "queue-url", required_argument, NULL, 'Q' },                                            \
+        { "postgres-url", required_argument, NULL, 'P' },                                         \
+        { "table", required_argument, NULL, 'T' }, { "keys", required_argument, NULL, 'K' },      \
+        { "wait", required_argument, NULL, 'W' }, { "log-format", required_argument, NULL, 'F' }, \
+    {                                                                                             \
+        "log-level", required_argument, NULL, 'L'                                                 \
+    }
+
+/* The help text of those options. */
+#define SL_OPTIONS_HELP                                                                            \
+    "  -c, --config FILE      the configuration\n"                                                 \
+    "      --queue-url URL    in place of source.sqs.queue_url\n"                                  \
+    "      --postgres-url URL in place of sink.postgres.url; without a password, argv is public\n" \
+    "      --table NAME       in place of sink.postgres.table\n"                                   \
+    "      --keys FILE        in place of keys.file\n"                                             \
+    "      --wait SECONDS     how long to wait for queue and database at start (preset 60)\n"      \
+    "      --log-format F     text or json (preset: text on a terminal, else json)\n"              \
+    "      --log-level L      debug, info, warn or error (preset info)\n"                          \
+    "  -h, --help             print this text\n"
+
+/* The presets: wait 60 s, text on a terminal. */
+void sl_options_init(struct sl_options *o);
+
+/* Take one option as getopt_long returned it.
+ * Errors: SL_USAGE (stop) not one of these, or a value that it does not take */
+sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_err *e)
+    SL_MUST_CHECK;
+
+/* Load the configuration they name.  Errors: SL_USAGE without -c; those of sl_config_load */
+sl_rc sl_options_load(const struct sl_options *o, struct sl_config *ret, struct sl_err *e)
+    SL_MUST_CHECK;
+
+/* Say what is wrong, once, on stderr.  Returns: the exit status. */
+int sl_cmd_fail(const char *command, const struct sl_err *e);
+
+/* Write a buffer to stdout.  Returns: the exit status. */
+int sl_cmd_print(const struct sl_buf *out);
+
+#endif

@@ -1,0 +1,247 @@
+/* config/config.c - load a configuration file: read it, apply flags, check what goes together. */
+#include "config/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "config/columns.h"
+#include "config/path.h"
+#include "config/reading.h"
+#include "config/settings.h"
+#include "config/yaml.h"
+
+enum {
+    FILE_MAX_BYTES = 1 << 20,
+    ARENA_MAX_BYTES = 32 << 20, /* the largest tree takes 6 MiB */
+    ARENA_BLOCK_BYTES = 16 << 10,
+    IDENTIFIER_MAX_BYTES = 63, /* PostgreSQL: NAMEDATALEN - 1 */
+};
+
+/* --- flags --------------------------------------------------------------------------------- */
+
+static sl_rc config_override(struct sl_reading *rd, const struct sl_overrides *overrides,
+                             struct sl_err *e)
+{
+    for (unsigned i = 0; overrides != NULL && i < rd->table->n; i++) {
+        const struct sl_setting *s = &rd->table->rows[i];
+        const struct sl_place place = { .name = s->flag };
+        sl_str text = { 0 };
+
+        if (s->flag != NULL) {
+            memcpy(&text, (const char *)overrides + s->flag_at, sizeof text);
+        }
+        if (text.len == 0) {
+            continue;
+        }
+        if (s->kind == SL_KIND_POSTGRES && sl_config_has_password(text)) {
+            return SL_FAIL_AT(e, place,
+                              "a password on the command line can be read by everybody on this "
+                              "machine; use the environment (PGPASSWORD), a passfile or a service "
+                              "file");
+        }
+        SL_TRY(sl_reading_text(rd, i, text, place, e));
+    }
+    return SL_OK;
+}
+
+/* --- what goes together -------------------------------------------------------------------- */
+
+/* A key without its secret would be signed with somebody else's. */
+static sl_rc config_check_credentials(const struct sl_reading *rd, const struct sl_yaml *root,
+                                      struct sl_err *e)
+{
+    static const char *const pairs[][2] = {
+        { "source.sqs.access_key_id", "source.sqs.secret_access_key" },
+        { "source.sqs.secret_access_key", "source.sqs.access_key_id" },
+        { "source.sqs.session_token", "source.sqs.access_key_id" },
+    };
+
+    for (unsigned i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (sl_reading_has(rd, pairs[i][0]) && !sl_reading_has(rd, pairs[i][1])) {
+            return SL_FAIL_AT(e, sl_reading_place(rd, root, pairs[i][0]), "%s needs %s, too",
+                              pairs[i][0], pairs[i][1]);
+        }
+    }
+    return SL_OK;
+}
+
+/* The parts of name or schema.name are written as those of a path are. */
+static sl_rc config_split_table(struct sl_config *cfg, const struct sl_reading *rd,
+                                const struct sl_yaml *root, struct sl_err *e)
+{
+    const struct sl_place place = sl_reading_place(rd, root, "sink.postgres.table");
+    const struct sl_path_step *parts = NULL;
+    struct sl_err fault = { 0 };
+    unsigned n = 0;
+    bool is_good = sl_path_parse(cfg->postgres.table, &cfg->arena, &parts, &n, &fault) == SL_OK;
+
+    if (!is_good && fault.rc != SL_CONFIG) {
+        return SL_FAIL(e, fault.rc, "no memory for the configuration");
+    }
+    for (unsigned i = 0; i < n; i++) {
+        is_good = is_good && !parts[i].is_index && parts[i].name.len > 0 &&
+                  parts[i].name.len <= IDENTIFIER_MAX_BYTES;
+    }
+    if (!is_good || n > 2) {
+        return SL_FAIL_AT(e, place,
+                          "sink.postgres.table must be name or schema.name, each 1 to %d bytes, in "
+                          "double quotes if there is a dot, blank, bracket or quote in it",
+                          IDENTIFIER_MAX_BYTES);
+    }
+    cfg->postgres.table_name = parts[n - 1].name;
+    cfg->postgres.table_schema = n == 2 ? parts[0].name : SL_STR("");
+    if (sl_str_eq(cfg->postgres.table_schema, SL_STR("sluice"))) {
+        return SL_FAIL_AT(e, place, "the schema sluice is for sluice's own tables; name another");
+    }
+    return SL_OK;
+}
+
+static sl_rc config_check_keys(const struct sl_config *cfg, const struct sl_reading *rd,
+                               const struct sl_yaml *root, struct sl_err *e)
+{
+    for (unsigned i = 0; i < cfg->columns_n && cfg->keys.file.len == 0; i++) {
+        const struct sl_column *col = &cfg->columns[i];
+
+        if (col->mask != SL_MASK_NONE) {
+            return SL_FAIL_AT(e, sl_reading_place(rd, root, "keys.file"),
+                              "keys.file is missing; the mask of column \"%" SL_FMT
+                              "\" (line %u) needs a key file, here or with --keys",
+                              SL_ARG(col->name), col->line);
+        }
+    }
+    return SL_OK;
+}
+
+/* --- a whole configuration ----------------------------------------------------------------- */
+
+static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
+                         const struct sl_overrides *overrides, struct sl_arena *scratch,
+                         struct sl_err *e)
+{
+    struct sl_reading rd = {
+        .table = &sl_settings,
+        .prefix = "",
+        .base = cfg,
+        .a = &cfg->arena,
+        .scratch = scratch,
+    };
+
+    sl_reading_presets(&rd);
+    SL_TRY(sl_reading_map(&rd, root, e));
+    SL_TRY(config_override(&rd, overrides, e));
+    SL_TRY(sl_reading_require(&rd, root, e));
+    SL_TRY(config_check_credentials(&rd, root, e));
+    SL_TRY(config_split_table(cfg, &rd, root, e));
+    SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
+    return config_check_keys(cfg, &rd, root, e);
+}
+
+static sl_rc config_parse(struct sl_config *cfg, sl_str text, const struct sl_overrides *overrides,
+                          struct sl_arena *scratch, struct sl_err *e)
+{
+    const struct sl_yaml *root = NULL;
+
+    if (text.len > FILE_MAX_BYTES) {
+        return SL_FAIL(e, SL_CONFIG, "%" SL_FMT " is over 1 MiB, which no configuration needs",
+                       SL_ARG(cfg->file));
+    }
+    SL_TRY(sl_yaml_parse(cfg->file.ptr, text, scratch, &root, e));
+    if (root == NULL || root->is_null) {
+        return SL_FAIL(e, SL_CONFIG, "%" SL_FMT " is empty; `sluice docs config` has an example",
+                       SL_ARG(cfg->file));
+    }
+    return config_fill(cfg, root, overrides, scratch, e);
+}
+
+sl_rc sl_config_parse(const char *name, sl_str text, const struct sl_overrides *overrides,
+                      struct sl_config *ret, struct sl_err *e)
+{
+    struct sl_config cfg = { 0 };
+    SL_AUTO(sl_arena_done) struct sl_arena scratch;
+    sl_rc rc;
+
+    sl_arena_init(&scratch, ARENA_MAX_BYTES, ARENA_BLOCK_BYTES);
+    sl_arena_init(&cfg.arena, ARENA_MAX_BYTES, ARENA_BLOCK_BYTES);
+    cfg.file = sl_arena_copy(&cfg.arena, sl_str_of(name));
+    rc = cfg.file.ptr == NULL ? SL_FAIL(e, SL_NOMEM, "no memory for the configuration")
+                              : config_parse(&cfg, text, overrides, &scratch, e);
+    if (rc != SL_OK) {
+        sl_config_done(&cfg);
+        return rc;
+    }
+    *ret = cfg;
+    return SL_OK;
+}
+
+/* --- the file ------------------------------------------------------------------------------ */
+
+static void file_close(const int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+    }
+}
+
+static sl_rc file_refuse(const char *file, int reason, struct sl_err *e)
+{
+    const char *text = reason == ENOENT   ? "there is no such file"
+                       : reason == EISDIR ? "it is a directory"
+                                          : strerrordesc_np(reason);
+
+    if (text == NULL || text[0] == '\0') {
+        text = "unknown error";
+    }
+    return SL_FAIL(e, SL_CONFIG, "cannot read %s: %c%s", file, tolower((unsigned char)text[0]),
+                   text + 1);
+}
+
+/* One byte more than is allowed is enough to see that it is too long. */
+static sl_rc file_read(const char *file, struct sl_buf *out, struct sl_err *e)
+{
+    SL_AUTO(file_close) const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t got;
+
+    if (fd < 0) {
+        return file_refuse(file, errno, e);
+    }
+    do {
+        char *room = sl_buf_reserve(out, 4096);
+
+        if (room == NULL) {
+            return sl_buf_rc(out, e);
+        }
+        got = read(fd, room, 4096);
+        if (got < 0 && errno != EINTR) {
+            return file_refuse(file, errno, e);
+        }
+        out->len += got > 0 ? (size_t)got : 0;
+    } while (got != 0 && out->len <= FILE_MAX_BYTES);
+    return SL_OK;
+}
+
+sl_rc sl_config_load(const char *file, const struct sl_overrides *overrides, struct sl_config *ret,
+                     struct sl_err *e)
+{
+    SL_AUTO(sl_buf_done) struct sl_buf text;
+
+    sl_buf_init(&text, FILE_MAX_BYTES + 8192);
+    SL_TRY(file_read(file, &text, e));
+    return sl_config_parse(file, sl_buf_str(&text), overrides, ret, e);
+}
+
+void sl_config_done(struct sl_config *cfg)
+{
+    sl_arena_done(&cfg->arena);
+}
+
+bool sl_config_masks(const struct sl_config *cfg)
+{
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        if (cfg->columns[i].mask != SL_MASK_NONE) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,420 @@
+/* config/settings.c - THE TABLE of settings, and how names are looked up in it. */
+#include "config/settings.h"
+
+#include <stdio.h>
+
+#define AT(m)   .member = #m, .at = offsetof(struct sl_config, m)
+#define FLAG(m) .flag_at = offsetof(struct sl_overrides, m)
+
+/* In the order of the manual; the settings of one section stand together. */
+static const struct sl_setting rows[] = {
+    {
+        .path = "source.sqs.queue_url",
+        AT(sqs.queue_url),
+        .kind = SL_KIND_QUEUE_URL,
+        .is_required = true,
+        .flag = "--queue-url",
+        FLAG(queue_url),
+        .doc = "The queue to read, as `aws sqs get-queue-url` prints it.",
+    },
+    {
+        .path = "source.sqs.region",
+        AT(sqs.region),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 64,
+        .preset_doc = "from the queue URL, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile",
+        .doc = "The AWS region that requests are signed for.",
+    },
+    {
+        .path = "source.sqs.endpoint",
+        AT(sqs.endpoint),
+        .kind = SL_KIND_ENDPOINT,
+        .preset_doc = "from `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL`, the profile, the queue URL",
+        .doc = "Where requests are sent, if not to the host of the queue URL.",
+    },
+    {
+        .path = "source.sqs.profile",
+        AT(sqs.profile),
+        .kind = SL_KIND_TEXT,
+        .min = 1,
+        .max = 128,
+        .preset_doc = "from `AWS_PROFILE`, else `default`",
+        .doc = "The profile of the shared AWS configuration and credentials files to use.",
+    },
+    {
+        .path = "source.sqs.access_key_id",
+        AT(sqs.access_key_id),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 256,
+        .preset_doc = "from the profile or the environment",
+        .doc = "An AWS access key, together with `secret_access_key`. Better left to the "
+               "environment or a profile.",
+    },
+    {
+        .path = "source.sqs.secret_access_key",
+        AT(sqs.secret_access_key),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 256,
+        .is_secret = true,
+        .preset_doc = "from the profile or the environment",
+        .doc = "The secret of `access_key_id`; write `${NAME}` rather than the secret itself.",
+    },
+    {
+        .path = "source.sqs.session_token",
+        AT(sqs.session_token),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 8192,
+        .is_secret = true,
+        .preset_doc = "none",
+        .doc = "The session token that goes with temporary credentials.",
+    },
+    {
+        .path = "source.sqs.visibility_timeout",
+        AT(sqs.visibility_timeout_s),
+        .kind = SL_KIND_SECONDS,
+        .min = 0,
+        .max = 43200, /* SQS: 12 hours */
+        .unit = "s",
+        .preset_doc = "the queue's own",
+        .doc = "How long a received message stays hidden from other readers. It is renewed at "
+               "half this time while its load goes on; `0` means the queue's own.",
+    },
+    {
+        .path = "source.sqs.wait_time",
+        AT(sqs.wait_time_s),
+        .kind = SL_KIND_SECONDS,
+        .min = 0,
+        .max = 20, /* SQS: the longest long poll */
+        .preset = 20,
+        .unit = "s",
+        .doc = "How long a receive waits for messages (long poll).",
+    },
+    {
+        .path = "source.sqs.receives",
+        AT(sqs.receives),
+        .kind = SL_KIND_COUNT,
+        .min = 1,
+        .max = 64,
+        .has_auto = true,
+        .doc = "Receives in flight at once, a worker.",
+    },
+    {
+        .path = "keys.file",
+        AT(keys.file),
+        .kind = SL_KIND_TEXT,
+        .min = 1,
+        .max = 4095, /* Linux: PATH_MAX without its NUL */
+        .flag = "--keys",
+        FLAG(keys),
+        .preset_doc = "none; required when a column is masked",
+        .doc = "The key file, made by `sluice keys new`. A relative path starts at the current "
+               "directory.",
+    },
+    {
+        .path = "sink.postgres.url",
+        AT(postgres.url),
+        .kind = SL_KIND_POSTGRES,
+        .is_secret = true,
+        .flag = "--postgres-url",
+        FLAG(postgres_url),
+        .preset_doc = "from libpq's environment: `PGHOST`, `PGUSER`, `PGSERVICE`, ...",
+        .doc = "The database: `postgresql://user@host:5432/name`, or libpq's `key=value` words. "
+               "Passwords belong in the environment, a passfile or a service file.",
+    },
+    {
+        .path = "sink.postgres.table",
+        AT(postgres.table),
+        .kind = SL_KIND_TABLE,
+        .is_required = true,
+        .flag = "--table",
+        FLAG(table),
+        .doc = "The table that rows go to: `name` or `schema.name`, taken exactly as written, "
+               "capitals kept. A part with a dot or a space in it goes into double quotes.",
+    },
+    {
+        .path = "sink.postgres.create",
+        AT(postgres.create),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_CREATE_NEVER] = "never", [SL_CREATE_IF_MISSING] = "if_missing" },
+        .preset = SL_CREATE_IF_MISSING,
+        .doc = "Whether a missing table, and sluice's own schema, are created at the start. "
+               "`sluice sql schema` prints what would be run.",
+    },
+    {
+        .path = "pipeline",
+        AT(pipeline),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 64,
+        .preset_doc = "the target table with its schema",
+        .doc = "The name under which the ledger knows what is loaded. Two pipelines may load the "
+               "same message once each.",
+    },
+    {
+        .path = "dedup",
+        AT(dedup),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_DEDUP_MESSAGE_ID] = "message_id" },
+        .preset = SL_DEDUP_MESSAGE_ID,
+        .doc = "What makes two deliveries the same message.",
+    },
+    {
+        .path = "dead_letter",
+        AT(dead_letter),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_DEAD_LETTER_TABLE] = "table" },
+        .preset = SL_DEAD_LETTER_TABLE,
+        .doc = "Where a record goes that cannot be loaded: `sluice.dead_letter`, its body sealed.",
+    },
+    {
+        .path = "workers",
+        AT(workers),
+        .kind = SL_KIND_COUNT,
+        .min = 1,
+        .max = 256,
+        .has_auto = true,
+        .preset_doc = "`auto`: the number of cores",
+        .doc = "Workers: each has a thread, a database connection and receives of its own.",
+    },
+    {
+        .path = "memory",
+        AT(memory_bytes),
+        .kind = SL_KIND_SIZE,
+        .min = INT64_C(8) << 20,
+        .max = INT64_C(64) << 30,
+        .preset = INT64_C(64) << 20,
+        .unit = "bytes",
+        .doc = "Memory for everything in flight, of all workers together.",
+    },
+    {
+        .path = "linger",
+        AT(linger_ms),
+        .kind = SL_KIND_MS,
+        .min = 0,
+        .max = 60000,
+        .preset = 200,
+        .unit = "ms",
+        .doc = "The longest wait for a fuller batch once a message is there.",
+    },
+    {
+        .path = "allow_cleartext",
+        AT(allow_cleartext),
+        .kind = SL_KIND_BOOL,
+        .doc = "Let `$body`, or a field that another column masks, into a column that is not "
+               "masked.",
+    },
+    {
+        .path = "columns",
+        AT(columns),
+        .kind = SL_KIND_COLUMNS,
+        .is_required = true,
+        .min = 1,
+        .max = 1000,
+        .doc = "The columns to fill, in the order of the table; see below.",
+    },
+};
+
+const struct sl_settings sl_settings = { rows, sizeof rows / sizeof rows[0] };
+
+_Static_assert(sizeof rows / sizeof rows[0] <= SL_SETTINGS_MAX, "places have a fixed size");
+
+bool sl_settings_find(const struct sl_settings *t, const char *path, unsigned *ret_i)
+{
+    for (unsigned i = 0; i < t->n; i++) {
+        if (strcmp(t->rows[i].path, path) == 0) {
+            *ret_i = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What follows "path." in a setting's path; "" if it does not stand below. */
+static sl_str settings_below(const struct sl_setting *s, const char *path)
+{
+    sl_str rest = sl_str_of(s->path);
+    const sl_str head = sl_str_of(path);
+
+    if (head.len == 0) {
+        return rest;
+    }
+    if (!sl_str_starts(rest, head) || rest.ptr[head.len] != '.') {
+        return (sl_str){ 0 };
+    }
+    return (sl_str){ rest.ptr + head.len + 1, rest.len - head.len - 1 };
+}
+
+bool sl_settings_has_below(const struct sl_settings *t, const char *path)
+{
+    for (unsigned i = 0; path[0] != '\0' && i < t->n; i++) {
+        if (settings_below(&t->rows[i], path).len > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next name right below a path, from row *i on; "" at the end.  Names of one section repeat,
+ * one after the other: only the first counts. */
+static sl_str settings_next(const struct sl_settings *t, const char *path, unsigned *i,
+                            sl_str before)
+{
+    while (*i < t->n) {
+        sl_str rest = settings_below(&t->rows[(*i)++], path);
+        const sl_str name = sl_str_cut(&rest, '.');
+
+        if (name.len > 0 && !sl_str_eq(name, before)) {
+            return name;
+        }
+    }
+    return (sl_str){ 0 };
+}
+
+void sl_settings_allowed(const struct sl_settings *t, const char *path, struct sl_buf *out)
+{
+    unsigned i = 0;
+    sl_str name = { 0 };
+
+    for (bool is_first = true; (name = settings_next(t, path, &i, name)).len > 0;
+         is_first = false) {
+        sl_buf_printf(out, "%s%" SL_FMT, is_first ? "" : ", ", SL_ARG(name));
+    }
+}
+
+enum {
+    WORD_MAX = 32, /* no setting's name is longer */
+    NEAR_MAX = 2,  /* edits */
+};
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+    const unsigned ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+/* Levenshtein distance; one row of the table at a time. */
+static unsigned word_distance(sl_str a, sl_str b)
+{
+    unsigned row[WORD_MAX + 1];
+
+    for (unsigned j = 0; j <= b.len; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            const unsigned change = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+
+            diagonal = row[j];
+            row[j] = least(row[j] + 1, row[j - 1] + 1, change);
+        }
+    }
+    return row[b.len];
+}
+
+sl_str sl_settings_nearest(const struct sl_settings *t, const char *path, sl_str name)
+{
+    unsigned best = NEAR_MAX + 1;
+    sl_str nearest = SL_STR("");
+    sl_str other = { 0 };
+
+    for (unsigned i = 0; (other = settings_next(t, path, &i, other)).len > 0;) {
+        /* Every two-letter name is two edits from every other: that is not near. */
+        if (name.len <= NEAR_MAX || name.len > WORD_MAX || other.len > WORD_MAX) {
+            continue;
+        }
+        const unsigned distance = word_distance(name, other);
+
+        if (distance < best) {
+            best = distance;
+            nearest = other;
+        }
+    }
+    return nearest;
+}
+
+void sl_setting_words(const struct sl_setting *s, struct sl_buf *out)
+{
+    bool is_first = true;
+
+    for (unsigned i = 0; i < SL_SETTING_WORDS_MAX; i++) {
+        if (s->words[i] != NULL) {
+            sl_buf_printf(out, "%s%s", is_first ? "" : ", ", s->words[i]);
+            is_first = false;
+        }
+    }
+}
+
+const char *sl_kind_name(enum sl_kind kind)
+{
+    static const char *const names[] = {
+        [SL_KIND_TEXT] = "a text",
+        [SL_KIND_PRINTABLE] = "a text",
+        [SL_KIND_ENDPOINT] = "an http or https URL",
+        [SL_KIND_QUEUE_URL] = "an http or https URL",
+        [SL_KIND_POSTGRES] = "a connection URL",
+        [SL_KIND_TABLE] = "a table name",
+        [SL_KIND_FROM] = "a path or fact",
+        [SL_KIND_TYPE] = "a column type",
+        [SL_KIND_WORD] = "a word",
+        [SL_KIND_BOOL] = "true or false",
+        [SL_KIND_COUNT] = "a whole number",
+        [SL_KIND_SECONDS] = "a duration",
+        [SL_KIND_MS] = "a duration",
+        [SL_KIND_SIZE] = "a size",
+        [SL_KIND_COLUMNS] = "a list of columns",
+    };
+
+    return names[kind];
+}
+
+bool sl_kind_is_text(enum sl_kind kind)
+{
+    return kind <= SL_KIND_TYPE;
+}
+
+static void number_of_bytes(int64_t bytes, char out[static SL_SETTING_NUMBER_MAX])
+{
+    static const char *const units[] = { "", "KiB", "MiB", "GiB" };
+    unsigned i = 0;
+
+    while (i < 3 && bytes != 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        i++;
+    }
+    (void)snprintf(out, SL_SETTING_NUMBER_MAX, "%lld%s", (long long)bytes, units[i]);
+}
+
+void sl_setting_number(enum sl_kind kind, int64_t number, char out[static SL_SETTING_NUMBER_MAX])
+{
+    if (kind == SL_KIND_SIZE) {
+        number_of_bytes(number, out);
+        return;
+    }
+    if (kind == SL_KIND_MS && number % 1000 == 0) {
+        number /= 1000;
+        kind = SL_KIND_SECONDS;
+    }
+    (void)snprintf(out, SL_SETTING_NUMBER_MAX, "%lld%s", (long long)number,
+                   kind == SL_KIND_MS        ? "ms"
+                   : kind == SL_KIND_SECONDS ? "s"
+                                             : "");
+}
+
+void sl_setting_range(const struct sl_setting *s, char out[static SL_SETTING_NUMBER_MAX])
+{
+    char min[SL_SETTING_NUMBER_MAX];
+    char max[SL_SETTING_NUMBER_MAX];
+
+    sl_setting_number(s->kind, s->min, min);
+    sl_setting_number(s->kind, s->max, max);
+    (void)snprintf(out, SL_SETTING_NUMBER_MAX, "%s%.30s to %.30s", s->has_auto ? "auto or " : "",
+                   min, max);
+}

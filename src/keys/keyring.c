@@ -1,0 +1,225 @@
+/* keys/keyring.c - the keys by id, masters in one locked page. */
+#include "keys/keyring.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "keys/hkdf.h"
+#include "keys/keyring_build.h"
+
+#define KEYRING_SALT SL_STR("sluice")
+
+enum { INFO_MAX = 160 }; /* a mode may take half of it */
+
+struct sl_keyring {
+    unsigned char *page; /* SL_KEYRING_MAX masters */
+    size_t page_bytes;
+    bool is_locked;
+    unsigned n;
+    unsigned active; /* position, once that key's state says so */
+    struct sl_key keys[SL_KEYRING_MAX];
+};
+
+static bool key_is_zero(const unsigned char *master)
+{
+    static const unsigned char zero[SL_KEY_BYTES];
+
+    return CRYPTO_memcmp(master, zero, sizeof zero) == 0;
+}
+
+bool sl_key_id_is_valid(sl_str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        const char c = id.ptr[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9')) {
+            return false;
+        }
+    }
+    return id.len >= 1 && id.len <= SL_KEY_ID_MAX;
+}
+
+sl_rc sl_keyring_new(struct sl_keyring **ret, struct sl_err *e)
+{
+    const long system_page = sysconf(_SC_PAGESIZE);
+    const size_t page = system_page > 0 ? (size_t)system_page : 4096;
+    const size_t need = (size_t)SL_KEYRING_MAX * SL_KEY_BYTES;
+    const size_t bytes = (need + page - 1) / page * page;
+    struct sl_keyring *ring = calloc(1, sizeof *ring);
+    void *memory;
+
+    if (ring == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "could not allocate the key ring");
+    }
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        free(ring);
+        return SL_FAIL(e, SL_NOMEM, "could not map a page for the key ring");
+    }
+    ring->page = memory;
+    ring->page_bytes = bytes;
+    /* Each is tried even if another fails; a container may forbid any of them. */
+    ring->is_locked = mlock(memory, bytes) == 0;
+    ring->is_locked = madvise(memory, bytes, MADV_DONTDUMP) == 0 && ring->is_locked;
+    ring->is_locked = madvise(memory, bytes, MADV_WIPEONFORK) == 0 && ring->is_locked;
+    *ret = ring;
+    return SL_OK;
+}
+
+void sl_keyring_free(struct sl_keyring *ring)
+{
+    if (ring == NULL) {
+        return;
+    }
+    if (mprotect(ring->page, ring->page_bytes, PROT_READ | PROT_WRITE) == 0) {
+        OPENSSL_cleanse(ring->page, ring->page_bytes);
+    }
+    (void)munmap(ring->page, ring->page_bytes);
+    free(ring);
+}
+
+bool sl_keyring_is_locked(const struct sl_keyring *ring)
+{
+    return ring->is_locked;
+}
+
+static const struct sl_key *keyring_get(const struct sl_keyring *ring, sl_str id)
+{
+    for (unsigned i = 0; i < ring->n; i++) {
+        if (sl_str_eq(sl_str_of(ring->keys[i].id), id)) {
+            return &ring->keys[i];
+        }
+    }
+    return NULL;
+}
+
+static sl_rc keyring_check_new(const struct sl_keyring *ring, sl_str id, enum sl_key_state state,
+                               const unsigned char *master, struct sl_err *e)
+{
+    if (!sl_key_id_is_valid(id)) {
+        return SL_FAIL(e, SL_KEY, "a key id is 1 to %d of a-z and 0-9", SL_KEY_ID_MAX);
+    }
+    if (keyring_get(ring, id) != NULL) {
+        return SL_FAIL(e, SL_KEY, "key %" SL_FMT " is there twice", SL_ARG(id));
+    }
+    if (key_is_zero(master)) {
+        return SL_FAIL(e, SL_KEY, "key %" SL_FMT " is all zeros", SL_ARG(id));
+    }
+    if (state == SL_KEY_ACTIVE && ring->n > 0 && ring->keys[ring->active].state == SL_KEY_ACTIVE) {
+        return SL_FAIL(e, SL_KEY,
+                       "keys %s and %" SL_FMT " are both active: make one of them decrypt",
+                       ring->keys[ring->active].id, SL_ARG(id));
+    }
+    if (ring->n == SL_KEYRING_MAX) {
+        return SL_FAIL(e, SL_KEY, "more than %d keys", SL_KEYRING_MAX);
+    }
+    return SL_OK;
+}
+
+sl_rc sl_keyring_add(struct sl_keyring *ring, sl_str id, enum sl_key_state state,
+                     const unsigned char master[static SL_KEY_BYTES], struct sl_err *e)
+{
+    unsigned char *place = ring->page + (size_t)ring->n * SL_KEY_BYTES;
+    struct sl_key *key = &ring->keys[ring->n];
+
+    SL_TRY(keyring_check_new(ring, id, state, master, e));
+    SL_TRY(sl_key_check_value(master, key->check, e));
+    memcpy(key->id, id.ptr, id.len);
+    key->id[id.len] = '\0';
+    key->state = state;
+    memcpy(place, master, SL_KEY_BYTES);
+    key->master = place;
+    if (state == SL_KEY_ACTIVE) {
+        ring->active = ring->n;
+    }
+    ring->n++;
+    return SL_OK;
+}
+
+sl_rc sl_keyring_finish(struct sl_keyring *ring, struct sl_err *e)
+{
+    if (ring->n == 0 || ring->keys[ring->active].state != SL_KEY_ACTIVE) {
+        return SL_FAIL(e, SL_KEY, "no key is active: exactly one must be");
+    }
+    if (mprotect(ring->page, ring->page_bytes, PROT_READ) != 0) {
+        return SL_FAIL(e, SL_IO, "cannot make the page of the key ring read-only");
+    }
+    return SL_OK;
+}
+
+const struct sl_key *sl_keyring_active(const struct sl_keyring *ring)
+{
+    return &ring->keys[ring->active];
+}
+
+const struct sl_key *sl_keyring_find(const struct sl_keyring *ring, sl_str id)
+{
+    const struct sl_key *key = keyring_get(ring, id);
+
+    return key != NULL && key->state != SL_KEY_RETIRED ? key : NULL;
+}
+
+unsigned sl_keyring_n(const struct sl_keyring *ring)
+{
+    return ring->n;
+}
+
+const struct sl_key *sl_keyring_at(const struct sl_keyring *ring, unsigned i)
+{
+    return i < ring->n ? &ring->keys[i] : NULL;
+}
+
+static sl_rc key_check_context(sl_str context, struct sl_err *e)
+{
+    if (context.len == 0 || context.len > SL_CONTEXT_MAX) {
+        return SL_FAIL(e, SL_KEY, "a context is 1 to %d bytes, this one has %zu", SL_CONTEXT_MAX,
+                       context.len);
+    }
+    for (size_t i = 0; i < context.len; i++) {
+        if (context.ptr[i] < 0x20 || context.ptr[i] > 0x7e) {
+            return SL_FAIL(e, SL_KEY, "a context is printable ASCII, byte %zu of this one is not",
+                           i + 1);
+        }
+    }
+    return SL_OK;
+}
+
+sl_rc sl_key_derive(const struct sl_key *key, const char *mode, sl_str context, unsigned char *out,
+                    size_t n, struct sl_err *e)
+{
+    struct sl_hkdf in = { .ikm = key->master, .ikm_n = SL_KEY_BYTES, .salt = KEYRING_SALT };
+    char info[INFO_MAX];
+    int len;
+
+    SL_TRY(key_check_context(context, e));
+    if (key_is_zero(key->master)) {
+        /* The kernel wiped the page: without this every value would be masked under zeros. */
+        return SL_FAIL(e, SL_BUG, "key %s is gone: a forked child has no keys", key->id);
+    }
+    len = snprintf(info, sizeof info, "sluice/v1/%s/%s/%" SL_FMT, mode, key->id, SL_ARG(context));
+    if (len < 0 || (size_t)len >= sizeof info) {
+        return SL_FAIL(e, SL_BUG, "the name of a masking mode is too long");
+    }
+    in.info = (sl_str){ info, (size_t)len };
+    return sl_hkdf_sha256(&in, out, n, e);
+}
+
+sl_rc sl_key_check_value(const unsigned char master[static SL_KEY_BYTES],
+                         char out[static SL_KEY_CHECK_CHARS + 1], struct sl_err *e)
+{
+    static const char hex[] = "0123456789abcdef";
+    const struct sl_hkdf in = { master, SL_KEY_BYTES, KEYRING_SALT, SL_STR("sluice/kcv") };
+    unsigned char value[SL_KEY_CHECK_CHARS / 2];
+
+    SL_TRY(sl_hkdf_sha256(&in, value, sizeof value, e));
+    for (size_t i = 0; i < sizeof value; i++) {
+        out[2 * i] = hex[value[i] >> 4];
+        out[2 * i + 1] = hex[value[i] & 15];
+    }
+    out[SL_KEY_CHECK_CHARS] = '\0';
+    return SL_OK;
+}

@@ -1,0 +1,81 @@
+/* main.c - argv becomes one of the sub-commands. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "cmd/cmd.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    { "run", sl_cmd_run, "move messages from the queue into the table" },
+    { "check", sl_cmd_check, "look at everything a run needs, change nothing" },
+    { "keys", sl_cmd_keys, "make the key file" },
+    { "mask", sl_cmd_mask, "values on stdin become tokens" },
+    { "unmask", sl_cmd_unmask, "tokens on stdin become values" },
+    { "dead", sl_cmd_dead, "list and show dead letters" },
+    { "generate", sl_cmd_generate, "make realistic events" },
+    { "sql", sl_cmd_sql, "print the SQL of the database objects" },
+    { "docs", sl_cmd_docs, "print the manuals" },
+    { "version", sl_cmd_version, "print the version" },
+};
+
+static void print_usage(FILE *out)
+{
+    (void)fputs("Usage: sluice COMMAND [options]\n"
+                "\n"
+                "Moves JSON events from Amazon SQS into PostgreSQL and masks personal fields on "
+                "the way.\n"
+                "\n"
+                "Commands:\n",
+                out);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        (void)fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)fputs("\n"
+                "Examples:\n"
+                "  sluice keys new sluice.keys\n"
+                "  sluice check -c sluice.yaml\n"
+                "  sluice run -c sluice.yaml --until-empty\n"
+                "\n"
+                "'sluice COMMAND --help' says more.\n",
+                out);
+}
+
+/* Keys and cleartext stay out of core files, and a peer that hangs up is an error like others. */
+static void harden(void)
+{
+    const struct rlimit none = { 0 };
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+    harden();
+    if (argc < 2) {
+        print_usage(stderr);
+        return 64;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        return sl_cmd_version(1, argv + 1);
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    (void)fprintf(stderr, "sluice: unknown command '%s'; see 'sluice --help'\n", argv[1]);
+    return 64;
+}

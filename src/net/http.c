@@ -1,0 +1,322 @@
+/* net/http.c - HTTP requests of one worker, side by side, over libcurl multi. */
+#include "net/http.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <curl/curl.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+enum {
+    CONNECT_TIMEOUT_MS = 10000,
+    KEPT_CONNECTIONS = 64,
+    LONGEST_WAIT_MS = 60000,
+};
+
+/* One request, from send to done.  Its handle keeps settings between requests. */
+struct sl_http_call {
+    struct sl_http_call *next; /* in `idle` or `busy` */
+    CURL *easy;
+    struct curl_slist *headers;
+    struct sl_http_reply reply;
+    void (*done)(void *ctx, struct sl_http_reply *reply);
+    void *ctx;
+    char error[CURL_ERROR_SIZE];
+};
+
+struct sl_http {
+    CURLM *multi;
+    struct sl_http_call *idle;
+    struct sl_http_call *busy;
+    unsigned n;
+};
+
+static pthread_once_t curl_started = PTHREAD_ONCE_INIT;
+
+static void curl_start(void)
+{
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+sl_rc sl_http_new(struct sl_http **ret, struct sl_err *e)
+{
+    struct sl_http *h = calloc(1, sizeof *h);
+
+    (void)pthread_once(&curl_started, curl_start);
+    if (h != NULL) {
+        h->multi = curl_multi_init();
+    }
+    if (h == NULL || h->multi == NULL) {
+        free(h);
+        return SL_FAIL(e, SL_NOMEM, "could not start an HTTP client");
+    }
+    (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+    *ret = h;
+    return SL_OK;
+}
+
+static void call_free(struct sl_http_call *call)
+{
+    curl_easy_cleanup(call->easy);
+    curl_slist_free_all(call->headers);
+    sl_buf_done(&call->reply.body);
+    free(call);
+}
+
+void sl_http_free(struct sl_http *h)
+{
+    struct sl_http_call *next;
+
+    if (h == NULL) {
+        return;
+    }
+    for (struct sl_http_call *call = h->busy; call != NULL; call = next) {
+        next = call->next;
+        (void)curl_multi_remove_handle(h->multi, call->easy);
+        call_free(call);
+    }
+    for (struct sl_http_call *call = h->idle; call != NULL; call = next) {
+        next = call->next;
+        call_free(call);
+    }
+    (void)curl_multi_cleanup(h->multi);
+    free(h);
+}
+
+static size_t call_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+    struct sl_http_call *call = ctx;
+
+    sl_buf_add(&call->reply.body, bytes, size * n);
+    return call->reply.body.has_failed ? 0 : size * n;
+}
+
+static bool header_is(sl_str header, const char *name)
+{
+    const size_t n = strlen(name);
+
+    return header.len > n && header.ptr[n] == ':' && strncasecmp(header.ptr, name, n) == 0;
+}
+
+static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)
+{
+    struct sl_http_call *call = ctx;
+    sl_str header = { bytes, size * n };
+
+    if (header_is(header, "x-amzn-query-error")) {
+        (void)sl_str_cut(&header, ':');
+        const sl_str code = sl_str_trim(sl_str_cut(&header, ';'));
+
+        (void)snprintf(call->reply.error_code, sizeof call->reply.error_code, "%" SL_FMT,
+                       SL_ARG(code));
+    } else if (header_is(header, "date")) {
+        char text[64];
+
+        (void)sl_str_cut(&header, ':');
+        header = sl_str_trim(header);
+        (void)snprintf(text, sizeof text, "%" SL_FMT, SL_ARG(header));
+        call->reply.server_at_s = curl_getdate(text, NULL);
+    }
+    return size * n;
+}
+
+/* Settings that stay with the handle from one request to the next. */
+static struct sl_http_call *call_new(void)
+{
+    struct sl_http_call *call = calloc(1, sizeof *call);
+    const char *ca_bundle = getenv("AWS_CA_BUNDLE");
+    CURL *easy = call != NULL ? curl_easy_init() : NULL;
+
+    if (easy == NULL) {
+        free(call);
+        return NULL;
+    }
+    call->easy = easy;
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, call_body);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, call_header);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    if (ca_bundle != NULL && *ca_bundle != '\0') {
+        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, ca_bundle);
+    }
+    return call;
+}
+
+static struct sl_http_call *http_take(struct sl_http *h)
+{
+    struct sl_http_call *call = h->idle;
+
+    if (call == NULL) {
+        return call_new();
+    }
+    h->idle = call->next;
+    return call;
+}
+
+static bool call_headers(struct sl_http_call *call, const char *const *headers)
+{
+    curl_slist_free_all(call->headers);
+    call->headers = NULL;
+    for (; *headers != NULL; headers++) {
+        struct curl_slist *longer = curl_slist_append(call->headers, *headers);
+
+        if (longer == NULL) {
+            return false;
+        }
+        call->headers = longer;
+    }
+    return true;
+}
+
+static bool call_prepare(struct sl_http_call *call, const struct sl_http_request *request)
+{
+    call->done = request->done;
+    call->ctx = request->ctx;
+    call->error[0] = '\0';
+    call->reply = (struct sl_http_reply){ 0 };
+    sl_buf_init(&call->reply.body, request->reply_max_bytes + SL_JSON_PADDING);
+    return call_headers(call, request->headers) &&
+           curl_easy_setopt(call->easy, CURLOPT_URL, request->url) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                            (curl_off_t)request->body.len) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, request->body.ptr) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK;
+}
+
+sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request, struct sl_err *e)
+{
+    struct sl_http_call *call = http_take(h);
+
+    if (call == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "could not prepare a request");
+    }
+    if (!call_prepare(call, request) || curl_multi_add_handle(h->multi, call->easy) != CURLM_OK) {
+        call_free(call);
+        return SL_FAIL(e, SL_NOMEM, "could not start a request");
+    }
+    call->next = h->busy;
+    h->busy = call;
+    h->n++;
+    return SL_OK;
+}
+
+static void http_unlink(struct sl_http *h, struct sl_http_call *call)
+{
+    struct sl_http_call **at = &h->busy;
+
+    while (*at != call) {
+        at = &(*at)->next;
+    }
+    *at = call->next;
+    call->next = h->idle;
+    h->idle = call;
+    h->n--;
+}
+
+static void call_outcome(struct sl_http_call *call, CURLcode result)
+{
+    struct sl_http_reply *reply = &call->reply;
+    const char *why = call->error[0] != '\0' ? call->error : curl_easy_strerror(result);
+    char *room = sl_buf_reserve(&reply->body, SL_JSON_PADDING);
+    long status = 0;
+    char *url = NULL;
+
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
+    reply->status = (int)status;
+    if (room == NULL) {
+        reply->rc = SL_FAIL(&reply->err, SL_NOMEM, "the reply of %s is over %zu bytes", url,
+                            reply->body.max_bytes - SL_JSON_PADDING);
+        return;
+    }
+    memset(room, 0, SL_JSON_PADDING);
+    if (result == CURLE_OPERATION_TIMEDOUT) {
+        reply->rc = SL_FAIL(&reply->err, SL_TIMEOUT, "no answer from %s in time (curl %d: %s)", url,
+                            (int)result, why);
+    } else if (result != CURLE_OK) {
+        reply->rc = SL_FAIL(&reply->err, SL_DISCONNECTED, "could not reach %s (curl %d: %s)", url,
+                            (int)result, why);
+    }
+}
+
+/* Move everything forward.  Returns: how many requests were completed. */
+static unsigned http_step(struct sl_http *h)
+{
+    unsigned completed = 0;
+    int running;
+    int queued;
+    CURLMsg *message;
+
+    (void)curl_multi_perform(h->multi, &running);
+    while ((message = curl_multi_info_read(h->multi, &queued)) != NULL) {
+        CURL *easy = message->easy_handle;
+        const CURLcode result = message->data.result;
+        struct sl_http_call *call = NULL;
+        struct sl_http_reply reply;
+
+        if (message->msg != CURLMSG_DONE) {
+            continue;
+        }
+        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+        (void)curl_multi_remove_handle(h->multi, easy);
+        call_outcome(call, result);
+        http_unlink(h, call);
+        /* `done` may send again and be given this very call. */
+        reply = call->reply;
+        call->reply = (struct sl_http_reply){ 0 };
+        call->done(call->ctx, &reply);
+        sl_buf_done(&reply.body);
+        completed++;
+    }
+    return completed;
+}
+
+static short poll_to_curl(short events)
+{
+    return (short)(((events & POLLIN) != 0 ? CURL_WAIT_POLLIN : 0) |
+                   ((events & POLLOUT) != 0 ? CURL_WAIT_POLLOUT : 0));
+}
+
+/* A hang-up shows as readable, so that whoever reads finds out. */
+static short curl_to_poll(short revents)
+{
+    return (short)(((revents & CURL_WAIT_POLLIN) != 0 ? POLLIN : 0) |
+                   ((revents & CURL_WAIT_POLLOUT) != 0 ? POLLOUT : 0));
+}
+
+short sl_http_wait(struct sl_http *h, int fd, short events, int64_t due_ms)
+{
+    struct curl_waitfd extra = { .fd = fd, .events = poll_to_curl(events) };
+    int64_t wait_ms = due_ms - sl_clock_now_ms();
+
+    if (http_step(h) > 0 && fd < 0) {
+        return 0;
+    }
+    wait_ms = wait_ms < 0 ? 0 : wait_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : wait_ms;
+    (void)curl_multi_poll(h->multi, fd < 0 ? NULL : &extra, fd < 0 ? 0 : 1, (int)wait_ms, NULL);
+    (void)http_step(h);
+    return curl_to_poll(extra.revents);
+}
+
+void sl_http_wake(struct sl_http *h)
+{
+    (void)curl_multi_wakeup(h->multi);
+}
+
+unsigned sl_http_n(const struct sl_http *h)
+{
+    return h->n;
+}

@@ -1,0 +1,322 @@
+/* pipeline/decode.c - bodies become checked fields.
+ *
+ * The one place outside masking/ where cleartext is published: a field is published when the
+ * configuration loads it into a column that is not masked, and not before it is checked.
+ */
+#include "pipeline/convert.h"
+#include "pipeline/pipeline.h"
+
+static const enum sl_reason fault_reasons[] = {
+    [SL_JSON_OK] = SL_REASON_NONE,           [SL_JSON_EMPTY] = SL_REASON_EMPTY_BODY,
+    [SL_JSON_NOT_JSON] = SL_REASON_NOT_JSON, [SL_JSON_NOT_UTF8] = SL_REASON_NOT_UTF8,
+    [SL_JSON_TOO_DEEP] = SL_REASON_TOO_DEEP, [SL_JSON_DUPLICATE_KEY] = SL_REASON_DUPLICATE_KEY,
+};
+
+static bool has_nul(sl_cleartext c)
+{
+    const sl_str s = sl_cleartext_publish(c);
+
+    return s.len > 0 && memchr(s.ptr, '\0', s.len) != NULL;
+}
+
+/* ---- one column ------------------------------------------------------------------------------------------ */
+
+static const struct sl_json *find_path(const struct sl_json *root, const struct sl_column *column)
+{
+    for (unsigned i = 0; i < column->path_n && root != NULL; i++) {
+        const struct sl_path_step *step = &column->path[i];
+
+        root =
+            step->is_index ? sl_json_element(root, step->index) : sl_json_member(root, step->name);
+    }
+    return root;
+}
+
+static enum sl_reason text_to_varchar(const struct sl_column *column, sl_cleartext text,
+                                      struct sl_arena *a, struct sl_value *ret, bool *ret_is_full)
+{
+    const sl_str copy = sl_arena_copy(a, sl_cleartext_publish(text));
+
+    *ret_is_full = copy.ptr == NULL;
+    if (has_nul(text)) {
+        return SL_REASON_NUL_CHARACTER;
+    }
+    if (column->mask != SL_MASK_NONE) {
+        *ret = (struct sl_value){ .kind = SL_VALUE_CLEARTEXT, .cleartext = sl_cleartext_of(copy) };
+        return SL_REASON_NONE;
+    }
+    if (column->type == SL_TYPE_VARCHAR && sl_str_chars(copy) > column->max_chars) {
+        return SL_REASON_TOO_LONG;
+    }
+    *ret = (struct sl_value){ .kind = SL_VALUE_TEXT, .text = copy };
+    return SL_REASON_NONE;
+}
+
+/* Strings that PostgreSQL's jsonb refuses, anywhere inside. */
+static enum sl_reason jsonb_check(const struct sl_json *j)
+{
+    enum sl_reason reason = SL_REASON_NONE;
+
+    if (has_nul(j->name) || (j->type == SL_JSON_STRING && has_nul(j->text))) {
+        return SL_REASON_NUL_CHARACTER;
+    }
+    if (j->type == SL_JSON_LONE_SURROGATE) {
+        return SL_REASON_LONE_SURROGATE;
+    }
+    for (const struct sl_json *child = j->child; child != NULL && reason == SL_REASON_NONE;
+         child = child->next) {
+        reason = jsonb_check(child);
+    }
+    return reason;
+}
+
+static enum sl_reason json_to_jsonb(const struct sl_json *j, struct sl_arena *a,
+                                    struct sl_value *ret, bool *ret_is_full)
+{
+    const enum sl_reason reason = jsonb_check(j);
+    sl_str text = sl_cleartext_publish(j->text);
+
+    if (reason != SL_REASON_NONE) {
+        return reason;
+    }
+    if (j->type == SL_JSON_STRING) {
+        struct sl_buf quoted;
+
+        sl_buf_init(&quoted, SL_BATCH_BYTES);
+        sl_buf_add_json(&quoted, text);
+        *ret_is_full = quoted.has_failed;
+        text = sl_arena_copy(a, sl_buf_str(&quoted));
+        sl_buf_done(&quoted);
+    } else {
+        text = sl_arena_copy(a, text);
+    }
+    *ret_is_full = *ret_is_full || text.ptr == NULL;
+    *ret = (struct sl_value){ .kind = SL_VALUE_TEXT, .text = text };
+    return SL_REASON_NONE;
+}
+
+static enum sl_reason string_to_value(const struct sl_column *column, sl_str text,
+                                      struct sl_value *ret)
+{
+    struct sl_value v = { .kind = SL_VALUE_INT };
+    enum sl_reason reason;
+
+    if (column->type == SL_TYPE_UUID) {
+        v.kind = SL_VALUE_UUID;
+        reason = sl_convert_uuid(text, v.uuid);
+    } else if (column->type == SL_TYPE_INET) {
+        v.kind = SL_VALUE_INET;
+        reason = sl_convert_inet(text, &v.inet);
+    } else if (column->convert == SL_CONVERT_VERSION) {
+        reason = sl_convert_version(text, &v.i);
+    } else if (column->type == SL_TYPE_DATE || column->type == SL_TYPE_TIMESTAMPTZ) {
+        reason = sl_convert_time(text, &v.i);
+        v.i = reason == SL_REASON_NONE && column->type == SL_TYPE_DATE ? sl_convert_day(v.i) : v.i;
+    } else {
+        reason = SL_REASON_WRONG_TYPE;
+    }
+    if (reason == SL_REASON_NONE) {
+        *ret = v;
+    }
+    return reason;
+}
+
+static enum sl_reason number_to_value(const struct sl_column *column, sl_str text,
+                                      struct sl_value *ret)
+{
+    struct sl_value v = { .kind = SL_VALUE_INT };
+    enum sl_reason reason = SL_REASON_WRONG_TYPE;
+
+    if (column->convert == SL_CONVERT_VERSION) {
+        return SL_REASON_WRONG_TYPE;
+    }
+    if (column->type == SL_TYPE_INTEGER) {
+        reason = sl_convert_integer(text, INT32_MIN, INT32_MAX, &v.i);
+    } else if (column->type == SL_TYPE_BIGINT) {
+        reason = sl_convert_integer(text, INT64_MIN, INT64_MAX, &v.i);
+    } else if (column->type == SL_TYPE_DOUBLE) {
+        v.kind = SL_VALUE_DOUBLE;
+        reason = sl_convert_double(text, &v.d);
+    } else if (column->type == SL_TYPE_DATE || column->type == SL_TYPE_TIMESTAMPTZ) {
+        return string_to_value(column, text, ret);
+    }
+    if (reason == SL_REASON_NONE) {
+        *ret = v;
+    }
+    return reason;
+}
+
+static enum sl_reason json_to_value(const struct sl_column *column, const struct sl_json *j,
+                                    struct sl_arena *a, struct sl_value *ret, bool *ret_is_full)
+{
+    const bool is_text = column->type == SL_TYPE_VARCHAR || column->type == SL_TYPE_TEXT;
+    const sl_str text = sl_cleartext_publish(j->text);
+
+    if (column->type == SL_TYPE_JSONB) {
+        return json_to_jsonb(j, a, ret, ret_is_full);
+    }
+    if (j->type == SL_JSON_LONE_SURROGATE) {
+        return SL_REASON_LONE_SURROGATE;
+    }
+    if (is_text &&
+        (j->type == SL_JSON_STRING || (column->convert == SL_CONVERT_TEXT &&
+                                       (j->type == SL_JSON_NUMBER || j->type == SL_JSON_BOOL)))) {
+        return text_to_varchar(column, j->text, a, ret, ret_is_full);
+    }
+    if (j->type == SL_JSON_STRING) {
+        return string_to_value(column, text, ret);
+    }
+    if (j->type == SL_JSON_NUMBER) {
+        return number_to_value(column, text, ret);
+    }
+    if (j->type == SL_JSON_BOOL && column->type == SL_TYPE_BOOLEAN) {
+        *ret = (struct sl_value){ .kind = SL_VALUE_BOOL, .b = text.ptr[0] == 't' };
+        return SL_REASON_NONE;
+    }
+    return SL_REASON_WRONG_TYPE;
+}
+
+/* A message attribute is a string; what the column wants decides how it is read. */
+static struct sl_json attribute_json(const struct sl_column *column, const struct sl_record *r)
+{
+    struct sl_json j = { .type = SL_JSON_NULL };
+
+    for (unsigned i = 0; i < r->attributes_n; i++) {
+        if (sl_str_eq(r->attributes[i].name, column->attribute)) {
+            const sl_str text = sl_cleartext_publish(r->attributes[i].value);
+            const bool is_bool =
+                column->type == SL_TYPE_BOOLEAN &&
+                (sl_str_eq(text, SL_STR("true")) || sl_str_eq(text, SL_STR("false")));
+            const bool is_number =
+                column->type == SL_TYPE_BIGINT || column->type == SL_TYPE_DOUBLE ||
+                (column->type == SL_TYPE_INTEGER && column->convert == SL_CONVERT_NONE);
+
+            j.text = r->attributes[i].value;
+            j.type = is_bool ? SL_JSON_BOOL : is_number ? SL_JSON_NUMBER : SL_JSON_STRING;
+        }
+    }
+    return j;
+}
+
+/* A fact of the message's, which is a moment or a number and never fails. */
+static struct sl_value fact_to_value(const struct sl_column *column, const struct sl_record *r)
+{
+    const int64_t at_ms = column->from == SL_FROM_SENT_AT ? r->sent_at_ms : r->received_at_ms;
+    struct sl_value v = { .kind = SL_VALUE_INT, .i = at_ms };
+
+    if (column->from == SL_FROM_RECEIVE_COUNT) {
+        v.i = r->receive_count;
+    } else if (column->type == SL_TYPE_TIMESTAMPTZ) {
+        v.i = at_ms * 1000;
+    } else if (column->type == SL_TYPE_DATE) {
+        v.i = sl_convert_day(at_ms * 1000);
+    }
+    return v;
+}
+
+/* ---- one record --------------------------------------------------------------------------------------------- */
+
+static enum sl_reason column_decode(const struct sl_column *column, const struct sl_record *r,
+                                    const struct sl_json *root, struct sl_arena *a,
+                                    struct sl_value *ret, bool *ret_is_full)
+{
+    const struct sl_json text = { .type = SL_JSON_STRING,
+                                  .text = column->from == SL_FROM_BODY
+                                              ? r->body
+                                              : sl_cleartext_of(r->message_id) };
+    const struct sl_json attribute = attribute_json(column, r);
+    const struct sl_json *j;
+
+    switch (column->from) {
+    case SL_FROM_SENT_AT:
+    case SL_FROM_RECEIVED_AT:
+    case SL_FROM_RECEIVE_COUNT:
+        *ret = fact_to_value(column, r);
+        return SL_REASON_NONE;
+    case SL_FROM_BODY:
+        j = column->type == SL_TYPE_JSONB ? root : &text;
+        break;
+    case SL_FROM_MESSAGE_ID:
+        j = &text;
+        break;
+    case SL_FROM_ATTRIBUTE:
+        j = attribute.type == SL_JSON_NULL ? NULL : &attribute;
+        break;
+    default:
+        j = find_path(root, column);
+        break;
+    }
+    if (j == NULL || j->type == SL_JSON_NULL) {
+        *ret = (struct sl_value){ .kind = SL_VALUE_NULL };
+        return !column->is_required ? SL_REASON_NONE
+               : j == NULL          ? SL_REASON_MISSING_FIELD
+                                    : SL_REASON_NULL_FIELD;
+    }
+    return json_to_value(column, j, a, ret, ret_is_full);
+}
+
+static sl_rc record_columns(const struct sl_config *cfg, struct sl_record *r,
+                            const struct sl_json *root, struct sl_arena *a, struct sl_err *e)
+{
+    bool is_full = false;
+
+    r->values = sl_arena_calloc(a, cfg->columns_n, sizeof *r->values);
+    if (r->values == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "the batch is full at %zu bytes", a->held_bytes);
+    }
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        const enum sl_reason reason =
+            column_decode(&cfg->columns[i], r, root, a, &r->values[i], &is_full);
+
+        if (is_full) {
+            return SL_FAIL(e, SL_NOMEM, "the batch is full at %zu bytes", a->held_bytes);
+        }
+        if (reason != SL_REASON_NONE) {
+            r->verdict =
+                (struct sl_verdict){ .reason = reason, .field = cfg->columns[i].from_text };
+            return SL_OK;
+        }
+    }
+    return SL_OK;
+}
+
+static bool needs_json(const struct sl_config *cfg)
+{
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        if (cfg->columns[i].from == SL_FROM_PATH ||
+            (cfg->columns[i].from == SL_FROM_BODY && cfg->columns[i].type == SL_TYPE_JSONB)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static sl_rc record_decode(struct sl_pipeline *p, struct sl_record *r, struct sl_arena *a,
+                           struct sl_err *e)
+{
+    const struct sl_json *root = NULL;
+    enum sl_json_fault fault = SL_JSON_OK;
+
+    if (needs_json(p->cfg)) {
+        SL_TRY(sl_json_parse(p->parser, r->body, &p->scratch, &root, &fault, e));
+        r->verdict.reason = fault_reasons[fault];
+        if (fault == SL_JSON_OK && root->type != SL_JSON_OBJECT) {
+            r->verdict.reason = SL_REASON_NOT_AN_OBJECT;
+        }
+    }
+    if (r->verdict.reason != SL_REASON_NONE) {
+        return SL_OK;
+    }
+    return record_columns(p->cfg, r, root, a, e);
+}
+
+sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
+{
+    for (unsigned i = 0; i < b->n; i++) {
+        const sl_rc rc = record_decode(p, b->records[i], &b->arena, e);
+
+        sl_arena_reset(&p->scratch);
+        SL_TRY(rc);
+    }
+    return SL_OK;
+}

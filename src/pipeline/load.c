@@ -1,0 +1,97 @@
+/* pipeline/load.c - a batch is committed, however long that takes.
+ *
+ * An outage is not a bad record: nothing new is received, what is held stays invisible, and the
+ * same batch is tried until it is committed or somebody says stop.
+ */
+#include "base/clock.h"
+#include "pipeline/pipeline.h"
+#include "telemetry/log.h"
+
+/* Count what has been decided since the last look. */
+static void count_outcomes(struct sl_pipeline *p, struct sl_batch *b)
+{
+    uint64_t n[SL_OUTCOME_DEAD_LETTERED + 1] = { 0 };
+
+    for (unsigned i = 0; i < b->n; i++) {
+        struct sl_record *r = b->records[i];
+
+        if (!r->is_counted && r->outcome != SL_OUTCOME_NONE) {
+            n[r->outcome]++;
+            r->is_counted = true;
+        }
+    }
+    sl_count(&p->counters->loaded, n[SL_OUTCOME_LOADED]);
+    sl_count(&p->counters->duplicates, n[SL_OUTCOME_DUPLICATE]);
+    sl_count(&p->counters->dead_lettered, n[SL_OUTCOME_DEAD_LETTERED]);
+}
+
+static bool should_stop(const struct sl_pipeline *p)
+{
+    return atomic_load(p->should_stop);
+}
+
+/* The wait returns whenever a request has been answered; the outage lasts longer. */
+static void wait_out(struct sl_pipeline *p, unsigned wait_ms)
+{
+    const int64_t due_ms = sl_clock_now_ms() + wait_ms;
+
+    while (sl_clock_now_ms() < due_ms && !should_stop(p)) {
+        (void)p->source.wait.until(p->source.wait.self, -1, 0, due_ms);
+    }
+}
+
+/* Say it when it begins, when it becomes another one, and now and then while it lasts. */
+static void outage_log(struct sl_pipeline *p, const struct sl_err *now, sl_rc *last_rc)
+{
+    if (now->rc != *last_rc || p->backoff.tries % 16 == 0) {
+        sl_log_err(SL_LOG_WARN,
+                   now->rc == SL_TABLE ? "the table takes nothing; waiting"
+                                       : "the database is away; waiting",
+                   now);
+    }
+    *last_rc = now->rc;
+}
+
+static void outage_over(struct sl_pipeline *p, sl_rc last_rc)
+{
+    if (last_rc != SL_OK) {
+        SL_LOG(SL_LOG_INFO, "the database is back",
+               sl_field_int("sluice.retries", (int64_t)p->backoff.tries));
+    }
+    sl_backoff_reset(&p->backoff);
+    p->source.ops->pause(p->source.self, false);
+}
+
+sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
+{
+    struct sl_err failure;
+    sl_rc last_rc = SL_OK;
+
+    for (;;) {
+        const sl_rc rc = p->sink.ops->load(p->sink.self, b, &failure);
+
+        count_outcomes(p, b);
+        if (rc == SL_OK) {
+            break;
+        }
+        if (rc == SL_ROW) {
+            SL_TRY(sl_seal_verdicts(p, b, e));
+            continue;
+        }
+        if (sl_rc_fate(rc) != SL_FATE_RETRY || should_stop(p)) {
+            if (e != NULL) {
+                *e = failure;
+            }
+            return sl_rc_fate(rc) != SL_FATE_RETRY
+                       ? rc
+                       : SL_FAIL(e, SL_STOPPED, "stopped during an outage: %.900s", failure.msg);
+        }
+        sl_count(&p->counters->retries, 1);
+        p->source.ops->pause(p->source.self, true);
+        outage_log(p, &failure, &last_rc);
+        wait_out(p, sl_backoff_next(&p->backoff));
+    }
+    outage_over(p, last_rc);
+    sl_count(&p->counters->batches, 1);
+    return SL_OK;
+}

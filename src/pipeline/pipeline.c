@@ -1,0 +1,27 @@
+/* pipeline/pipeline.c - the flow.  The order below is the whole promise: a message is forgotten by
+ * the source only after the sink has it for good. */
+#include "pipeline/pipeline.h"
+
+static sl_rc batch_run(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
+{
+    SL_TRY(sl_stage_decode(p, b, e)); /* 2 decode */
+    SL_TRY(sl_stage_mask(p, b, e));   /* 3 mask   */
+    return sl_stage_load(p, b, e);    /* 4 load   */
+}
+
+sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_n, struct sl_err *e)
+{
+    SL_AUTO(sl_batch_done) struct sl_batch b = { 0 };
+    sl_rc rc;
+
+    SL_TRY(sl_batch_init(&b, p->batch_rows, SL_BATCH_BYTES, e));
+    rc = p->source.ops->receive(p->source.self, &b, due_ms, e); /* 1 receive */
+    if (rc == SL_OK && b.n > 0) {
+        rc = batch_run(p, &b, e);
+    }
+    p->source.ops->ack(p->source.self, &b); /* 5 ack: only what has an outcome, so is committed */
+    p->source.ops->release(p->source.self,
+                           &b); /* and the rest goes back: nothing, if all is well */
+    *ret_n = b.n;
+    return rc;
+}

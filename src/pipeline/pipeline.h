@@ -1,0 +1,52 @@
+/* pipeline/pipeline.h - the flow: receive, decode, mask, load, ack. */
+#ifndef SLUICE_PIPELINE_PIPELINE_H
+#define SLUICE_PIPELINE_PIPELINE_H
+
+#include "base/json.h"
+#include "config/config.h"
+#include "masking/masker.h"
+#include "net/backoff.h"
+#include "record/batch.h"
+#include "sink/sink.h"
+#include "source/source.h"
+#include "telemetry/counters.h"
+
+struct sl_pipeline {
+    const struct sl_config *cfg;
+    struct sl_counters *counters;
+    struct sl_source source;
+    struct sl_sink sink;
+    struct sl_masker *masker;
+    struct sl_json_parser *parser;
+    struct sl_arena scratch; /* of one record at a time */
+    struct sl_backoff backoff;
+    const _Atomic bool *should_stop; /* give up waiting for an outage to end */
+    unsigned batch_rows;
+};
+
+enum {
+    SL_BATCH_ROWS = 10000,
+    SL_BATCH_BYTES = 1 << 30, /* hostile bodies become large trees; a cap there must be */
+};
+
+/* Take one batch through all five stages.
+ *
+ * Shape:   waits for messages until `due_ms`; *ret_n is how many came, 0 is no failure
+ * Errors:  a receive that failed (retry): call again
+ *          SL_STOPPED             told to stop during an outage
+ *          SL_KEY, SL_CRYPTO, SL_SCHEMA, SL_BUG (stop)
+ *          After a failure nothing is lost: what is committed is deleted, the rest handed back.
+ * Blocks:  in the worker's wait
+ */
+sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_n, struct sl_err *e)
+    SL_MUST_CHECK;
+
+/* The stages.  Record failures become verdicts; what they return is a failure of the batch. */
+sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_stage_mask(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
+
+/* Seal the bodies of records that have a verdict and no seal yet. */
+sl_rc sl_seal_verdicts(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,238 @@
+/* sink/pg_conn.c - one PostgreSQL connection in the worker's one wait. */
+#include "sink/pg_conn.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+enum {
+    CONNECT_MS = 10000,
+    STATEMENT_MS = 120000,  /* the server knows no timeout while it waits for COPY data */
+    COPY_CHUNK = 256 << 10, /* bytes; bounds what libpq buffers */
+    PARAMS_MAX = 16,
+};
+
+void sl_pg_clear(PGresult **result)
+{
+    PQclear(*result);
+    *result = NULL;
+}
+
+void sl_pg_close(struct sl_pg_conn *c)
+{
+    PQfinish(c->pg);
+    c->pg = NULL;
+}
+
+static sl_rc conn_lost(struct sl_pg_conn *c, struct sl_err *e)
+{
+    const sl_rc rc = sl_pg_err_connection(c->pg, e);
+
+    sl_pg_close(c);
+    return rc;
+}
+
+static sl_rc conn_timeout(struct sl_pg_conn *c, const char *what, struct sl_err *e)
+{
+    sl_pg_close(c);
+    return SL_FAIL(e, SL_TIMEOUT, "PostgreSQL did not answer in time while %s", what);
+}
+
+/* Keywords before dbname are presets that the URL may overrule; those after it are not. */
+static PGconn *conn_start(const struct sl_pg_conn *c)
+{
+    static const char *const keys[] = { "fallback_application_name", "keepalives_idle",
+                                        "keepalives_interval",       "keepalives_count",
+                                        "tcp_user_timeout",          "dbname",
+                                        "client_encoding",           NULL };
+    const char *const values[] = { "sluice", "30", "10", "3", "60000", c->url, "UTF8", NULL };
+
+    return PQconnectStartParams(keys, values, 1);
+}
+
+static sl_rc conn_open(struct sl_pg_conn *c, struct sl_err *e)
+{
+    const int64_t due_ms = sl_clock_now_ms() + CONNECT_MS;
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+    c->pg = conn_start(c);
+    if (c->pg == NULL || PQstatus(c->pg) == CONNECTION_BAD) {
+        return conn_lost(c, e);
+    }
+    while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
+        const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+
+        if (c->wait.until(c->wait.self, PQsocket(c->pg), events, due_ms) == 0 &&
+            sl_clock_now_ms() >= due_ms) {
+            return conn_timeout(c, "connecting", e);
+        }
+        status = PQconnectPoll(c->pg);
+    }
+    if (status != PGRES_POLLING_OK || PQsetnonblocking(c->pg, 1) != 0) {
+        return conn_lost(c, e);
+    }
+    return SL_OK;
+}
+
+sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e)
+{
+    static const char session[] =
+        "SELECT set_config('synchronous_commit', 'on', false)"
+        " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');"
+        "SET lock_timeout = '10s'";
+    sl_rc rc;
+
+    if (c->pg != NULL && PQstatus(c->pg) == CONNECTION_OK) {
+        return SL_OK;
+    }
+    sl_pg_close(c);
+    SL_TRY(conn_open(c, e));
+    rc = sl_pg_exec(c, SL_PG_SESSION, session, NULL, 0, NULL, e);
+    if (rc != SL_OK) {
+        sl_pg_close(c);
+    }
+    return rc;
+}
+
+/* Send what libpq holds; an early error of the server's is read on the way. */
+static sl_rc conn_flush(struct sl_pg_conn *c, int64_t due_ms, struct sl_err *e)
+{
+    int left;
+
+    while ((left = PQflush(c->pg)) > 0) {
+        const short ready = c->wait.until(c->wait.self, PQsocket(c->pg), POLLIN | POLLOUT, due_ms);
+
+        if (ready == 0 && sl_clock_now_ms() >= due_ms) {
+            return conn_timeout(c, "sending", e);
+        }
+        if ((ready & POLLIN) != 0 && PQconsumeInput(c->pg) == 0) {
+            return conn_lost(c, e);
+        }
+    }
+    return left < 0 ? conn_lost(c, e) : SL_OK;
+}
+
+static sl_rc conn_result(struct sl_pg_conn *c, int64_t due_ms, PGresult **ret, struct sl_err *e)
+{
+    SL_TRY(conn_flush(c, due_ms, e));
+    while (PQisBusy(c->pg) != 0) {
+        if (c->wait.until(c->wait.self, PQsocket(c->pg), POLLIN, due_ms) == 0 &&
+            sl_clock_now_ms() >= due_ms) {
+            return conn_timeout(c, "answering", e);
+        }
+        if (PQconsumeInput(c->pg) == 0) {
+            return conn_lost(c, e);
+        }
+    }
+    *ret = PQgetResult(c->pg);
+    return SL_OK;
+}
+
+static bool is_failure(const PGresult *result)
+{
+    const ExecStatusType status = PQresultStatus(result);
+
+    return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE ||
+           status == PGRES_NONFATAL_ERROR || status == PGRES_EMPTY_QUERY;
+}
+
+/* Read results until there are no more, or COPY wants its data.  The last one is kept; after a
+ * failure that one. */
+static sl_rc conn_results(struct sl_pg_conn *c, enum sl_pg_step step, int64_t due_ms,
+                          PGresult **ret, struct sl_err *e)
+{
+    sl_rc rc = SL_OK;
+
+    for (;;) {
+        PGresult *result = NULL;
+
+        SL_TRY(conn_result(c, due_ms, &result, e));
+        if (result == NULL) {
+            break;
+        }
+        if (rc == SL_OK) {
+            PQclear(*ret);
+            *ret = result;
+            rc =
+                is_failure(result) ? sl_pg_err_result(result, step, c->table, &c->fault, e) : SL_OK;
+        } else {
+            PQclear(result);
+        }
+        if (rc == SL_OK && PQresultStatus(*ret) == PGRES_COPY_IN) {
+            return SL_OK;
+        }
+    }
+    if (PQstatus(c->pg) != CONNECTION_OK) {
+        sl_pg_close(c);
+        return rc != SL_OK ? rc : SL_FAIL(e, SL_DISCONNECTED, "the connection was lost");
+    }
+    return rc;
+}
+
+static int conn_send(struct sl_pg_conn *c, const char *sql, const struct sl_pg_param *params,
+                     unsigned params_n)
+{
+    Oid types[PARAMS_MAX];
+    const char *values[PARAMS_MAX];
+    int lengths[PARAMS_MAX];
+    int formats[PARAMS_MAX];
+
+    if (params_n == 0) {
+        return PQsendQuery(c->pg, sql);
+    }
+    for (unsigned i = 0; i < params_n; i++) {
+        types[i] = params[i].type;
+        values[i] = params[i].bytes;
+        lengths[i] = (int)params[i].len;
+        formats[i] = 1;
+    }
+    return PQsendQueryParams(c->pg, sql, (int)params_n, types, values, lengths, formats, 1);
+}
+
+sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
+                 const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
+                 struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+
+    if (params_n > PARAMS_MAX) {
+        return SL_FAIL(e, SL_BUG, "%u parameters", params_n);
+    }
+    if (conn_send(c, sql, params, params_n) == 0) {
+        return conn_lost(c, e);
+    }
+    SL_TRY(conn_results(c, step, sl_clock_now_ms() + STATEMENT_MS, &result, e));
+    if (ret != NULL) {
+        *ret = result;
+        result = NULL;
+    }
+    return SL_OK;
+}
+
+sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl_str data,
+                 struct sl_err *e)
+{
+    const int64_t due_ms = sl_clock_now_ms() + STATEMENT_MS;
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+
+    if (PQsendQuery(c->pg, sql) == 0) {
+        return conn_lost(c, e);
+    }
+    SL_TRY(conn_results(c, step, due_ms, &result, e));
+    if (PQresultStatus(result) != PGRES_COPY_IN) {
+        return SL_FAIL(e, SL_BUG, "COPY did not ask for data");
+    }
+    for (size_t at = 0; at < data.len; at += COPY_CHUNK) {
+        const size_t n = data.len - at < COPY_CHUNK ? data.len - at : COPY_CHUNK;
+
+        if (PQputCopyData(c->pg, data.ptr + at, (int)n) < 0) {
+            return conn_lost(c, e);
+        }
+        SL_TRY(conn_flush(c, due_ms, e));
+    }
+    if (PQputCopyEnd(c->pg, NULL) < 0) {
+        return conn_lost(c, e);
+    }
+    return conn_results(c, step, due_ms, &result, e);
+}

@@ -1,0 +1,58 @@
+/* sink/pg_conn.h - one PostgreSQL connection that never blocks the worker: libpq, non-blocking,
+ * waiting in the worker's one wait. */
+#ifndef SLUICE_SINK_PG_CONN_H
+#define SLUICE_SINK_PG_CONN_H
+
+#include <libpq-fe.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "net/wait.h"
+#include "sink/pg_err.h"
+
+struct sl_pg_conn {
+    PGconn *pg; /* NULL when not connected */
+    struct sl_wait wait;
+    char url[2048];           /* of the configuration; "" = libpq's environment */
+    char table[64];           /* bare name of the target, for reading CONTEXT */
+    struct sl_pg_fault fault; /* of the last failure */
+};
+
+/* One parameter of a statement, in binary. */
+struct sl_pg_param {
+    Oid type;
+    const char *bytes; /* NULL for null */
+    size_t len;
+};
+
+/* Connect if there is no connection, and set up the session: UTF8, synchronous_commit not weaker
+ * than on, lock_timeout, keepalives.
+ *
+ * Errors:  SL_DISCONNECTED, SL_TIMEOUT, SL_UNAVAILABLE, SL_DENIED (retry)
+ * Blocks:  in the wait, up to 10 s
+ */
+sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e) SL_MUST_CHECK;
+
+/* Close, whatever state it is in.  Takes a closed one, too. */
+void sl_pg_close(struct sl_pg_conn *c);
+
+/* Run a statement and hand over its last result.
+ *
+ * Shape:   without parameters `sql` may hold several statements; with them, one
+ * Owns:    *ret is the caller's to PQclear; may be NULL when nobody wants it
+ * Errors:  as sl_pg_err_result judges for `step`; SL_TIMEOUT (retry), SL_DISCONNECTED (retry);
+ *          after those two the connection is closed
+ * Blocks:  in the wait, up to 120 s
+ */
+sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
+                 const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
+                 struct sl_err *e) SL_MUST_CHECK;
+
+/* Run `sql`, which ends in COPY ... FROM STDIN, and send it `data`, whole.  Same errors. */
+sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl_str data,
+                 struct sl_err *e) SL_MUST_CHECK;
+
+/* For SL_AUTO. */
+void sl_pg_clear(PGresult **result);
+
+#endif

@@ -1,0 +1,160 @@
+/* sink/pg_err.c - the only reader of server messages. */
+#include "sink/pg_err.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Longest prefix first: the first that matches decides.
+ * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+static const struct {
+    const char *prefix;
+    sl_rc rc;
+    const char *text;
+} states[] = {
+    { "08P01", SL_TABLE, "protocol violation" },
+    { "22P03", SL_TABLE, "invalid binary representation" },
+    { "22P04", SL_TABLE, "bad COPY file format" },
+    { "25006", SL_UNAVAILABLE, "read-only transaction, as after a failover" },
+    { "3D000", SL_DENIED, "no such database" },
+    { "42501", SL_DENIED, "insufficient privilege" },
+    { "55006", SL_UNAVAILABLE, "object in use" },
+    { "55P03", SL_UNAVAILABLE, "lock not available" },
+    { "08", SL_DISCONNECTED, "connection exception" },
+    { "21", SL_ROW, "cardinality violation" },
+    { "22", SL_ROW, "data exception" },
+    { "23", SL_ROW, "integrity constraint violation" },
+    { "28", SL_DENIED, "invalid authorization" },
+    { "38", SL_ROW, "external routine exception" },
+    { "39", SL_ROW, "external routine invocation exception" },
+    { "40", SL_UNAVAILABLE, "transaction rollback: deadlock, serialization failure" },
+    { "44", SL_ROW, "with check option violation" },
+    { "53", SL_UNAVAILABLE, "insufficient resources: disk, memory, connections" },
+    { "54", SL_ROW, "program limit exceeded" },
+    { "57", SL_UNAVAILABLE, "operator intervention: cancel, shutdown, starting up" },
+    { "58", SL_UNAVAILABLE, "system error: I/O" },
+    { "P0", SL_ROW, "raised by a trigger or function" },
+    { "", SL_TABLE, "anything else: the catalog or the server, no row" },
+};
+
+static size_t state_find(const char *sqlstate)
+{
+    size_t i = 0;
+
+    while (strncmp(sqlstate, states[i].prefix, strlen(states[i].prefix)) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static void fault_field(const PGresult *result, int code, char *out, size_t size)
+{
+    const char *text = PQresultErrorField(result, code);
+
+    (void)snprintf(out, size, "%s", text != NULL ? text : "");
+}
+
+/* "COPY user_logins, line 3, column ip: ..." somewhere in CONTEXT; a trigger adds lines of its own,
+ * and a server that speaks another language says "line" otherwise, which halving makes up for. */
+static unsigned long context_line(const char *context, const char *table)
+{
+    const size_t table_len = strlen(table);
+
+    while (context != NULL && *context != '\0') {
+        const char *end = strchr(context, '\n');
+
+        if (strncmp(context, "COPY ", 5) == 0 && strncmp(context + 5, table, table_len) == 0 &&
+            strncmp(context + 5 + table_len, ", line ", 7) == 0) {
+            return strtoul(context + 5 + table_len + 7, NULL, 10);
+        }
+        context = end != NULL ? end + 1 : NULL;
+    }
+    return 0;
+}
+
+static void fault_read(const PGresult *result, const char *table, struct sl_pg_fault *f)
+{
+    *f = (struct sl_pg_fault){ 0 };
+    fault_field(result, PG_DIAG_SQLSTATE, f->sqlstate, sizeof f->sqlstate);
+    fault_field(result, PG_DIAG_SCHEMA_NAME, f->schema, sizeof f->schema);
+    fault_field(result, PG_DIAG_TABLE_NAME, f->table, sizeof f->table);
+    fault_field(result, PG_DIAG_COLUMN_NAME, f->column, sizeof f->column);
+    fault_field(result, PG_DIAG_CONSTRAINT_NAME, f->constraint, sizeof f->constraint);
+    f->line = context_line(PQresultErrorField(result, PG_DIAG_CONTEXT), table);
+}
+
+static const char *labelled(char *out, size_t size, const char *label, const char *name)
+{
+    (void)snprintf(out, size, "%s%s", *name != '\0' ? label : "", name);
+    return out;
+}
+
+sl_rc sl_pg_err_result(const PGresult *result, enum sl_pg_step step, const char *table,
+                       struct sl_pg_fault *ret_fault, struct sl_err *e)
+{
+    struct sl_pg_fault *f = ret_fault;
+    char in_table[96];
+    char in_column[96];
+    char of_constraint[96];
+    size_t state;
+    sl_rc rc;
+
+    fault_read(result, table, f);
+    if (f->sqlstate[0] == '\0') {
+        return SL_FAIL(e, SL_DISCONNECTED, "the connection to PostgreSQL was lost");
+    }
+    state = state_find(f->sqlstate);
+    rc = states[state].rc;
+    if (rc == SL_ROW && step != SL_PG_ROWS && step != SL_PG_COMMIT) {
+        rc = SL_TABLE;
+    }
+    rc = SL_FAIL(e, rc, "PostgreSQL refuses with SQLSTATE %s (%s)%s%s%s", f->sqlstate,
+                 states[state].text, labelled(in_table, sizeof in_table, ", table ", f->table),
+                 labelled(in_column, sizeof in_column, ", column ", f->column),
+                 labelled(of_constraint, sizeof of_constraint, ", constraint ", f->constraint));
+    if (e != NULL) {
+        memcpy(e->sqlstate, f->sqlstate, sizeof e->sqlstate);
+    }
+    return rc;
+}
+
+/* No row has been sent yet while connecting, and libpq never quotes the password. */
+sl_rc sl_pg_err_connection(const PGconn *conn, struct sl_err *e)
+{
+    const char *text = conn != NULL ? PQerrorMessage(conn) : "out of memory";
+    const bool is_lost = conn != NULL && PQsocket(conn) >= 0 && PQstatus(conn) == CONNECTION_OK;
+    const char *fatal = strstr(text, "FATAL:  ");
+    const bool is_refused =
+        fatal != NULL &&
+        (strstr(fatal, "authentication failed") != NULL ||
+         (strstr(fatal, "database \"") != NULL && strstr(fatal, "\" does not exist") != NULL) ||
+         (strstr(fatal, "role \"") != NULL && strstr(fatal, "\" does not exist") != NULL) ||
+         strstr(fatal, "no pg_hba.conf entry") != NULL ||
+         strstr(fatal, "permission denied for database") != NULL);
+    const bool needs_password = strstr(text, "no password supplied") != NULL;
+    sl_str line = sl_str_trim(sl_str_of(fatal != NULL ? fatal + 8 : text));
+
+    if (is_lost || line.len == 0) {
+        return SL_FAIL(e, SL_DISCONNECTED, "the connection to PostgreSQL was lost");
+    }
+    line = sl_str_trim(sl_str_cut(&line, '\n'));
+    return SL_FAIL(e, is_refused || needs_password ? SL_DENIED : SL_DISCONNECTED,
+                   "could not connect to PostgreSQL: %" SL_FMT, SL_ARG(line));
+}
+
+bool sl_pg_err_is_ledger(const struct sl_pg_fault *fault)
+{
+    return strcmp(fault->sqlstate, "23505") == 0 && strcmp(fault->schema, "sluice") == 0;
+}
+
+void sl_pg_err_manual(struct sl_buf *out)
+{
+    sl_buf_add_str(out, SL_STR("| SQLSTATE | meaning | whose fault |\n|---|---|---|\n"));
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        const char *whose = states[i].rc == SL_ROW     ? "the row's: a dead letter"
+                            : states[i].rc == SL_TABLE ? "the table's: wait and say so"
+                                                       : "an outage: keep the batch, retry";
+
+        sl_buf_printf(out, "| `%s%s` | %s | %s |\n", states[i].prefix,
+                      strlen(states[i].prefix) < 5 ? "…" : "", states[i].text, whose);
+    }
+}

@@ -1,0 +1,547 @@
+/* sink/pg_schema.c - the database objects: sluice's own, and the target table as it is. */
+#include "sink/pg_schema.h"
+
+#include <stdlib.h>
+
+enum {
+    SLOTS = 32,
+    PARTITIONED_KEYS_SINCE = 110000, /* a partitioned table may have a primary key */
+    SQL_MAX = 256 << 10,
+    VARHDRSZ = 4, /* a varchar's typmod is its length and this */
+
+    /* pg_type.dat */
+    OID_BOOL = 16,
+    OID_INT8 = 20,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_FLOAT8 = 701,
+    OID_INET = 869,
+    OID_VARCHAR = 1043,
+    OID_DATE = 1082,
+    OID_TIMESTAMPTZ = 1184,
+    OID_UUID = 2950,
+    OID_JSONB = 3802,
+};
+
+static const char lock_sql[] = "SELECT pg_advisory_xact_lock(126939412849509);"; /* "sluice" */
+
+/* ---- SQL ------------------------------------------------------------------------------------------ */
+
+static void ledger_sql(struct sl_buf *out, bool is_partitioned)
+{
+    sl_buf_add_str(out, SL_STR("CREATE TABLE IF NOT EXISTS sluice.ledger (\n"
+                               "    slot       smallint    NOT NULL,\n"
+                               "    sent_at    timestamptz NOT NULL,\n"
+                               "    message_id text        COLLATE \"C\" NOT NULL,\n"
+                               "    pipeline   text        COLLATE \"C\" NOT NULL,\n"
+                               "    batch_id   uuid        NOT NULL,\n"
+                               "    PRIMARY KEY (slot, sent_at, message_id, pipeline)\n"
+                               ")"));
+    if (!is_partitioned) {
+        sl_buf_add_str(out, SL_STR(";\n"));
+        return;
+    }
+    sl_buf_add_str(out, SL_STR(" PARTITION BY LIST (slot);\n"));
+    for (int slot = 0; slot < SLOTS; slot++) {
+        sl_buf_printf(out,
+                      "CREATE TABLE IF NOT EXISTS sluice.ledger_%02d PARTITION OF sluice.ledger"
+                      " FOR VALUES IN (%d);\n",
+                      slot, slot);
+    }
+}
+
+void sl_pg_schema_sql(struct sl_buf *out, int server_version)
+{
+    sl_buf_add_str(
+        out, SL_STR("CREATE SCHEMA IF NOT EXISTS sluice;\n"
+                    "CREATE TABLE IF NOT EXISTS sluice.meta (schema_version integer NOT NULL);\n"));
+    ledger_sql(out, server_version >= PARTITIONED_KEYS_SINCE);
+    sl_buf_add_str(out,
+                   SL_STR("CREATE TABLE IF NOT EXISTS sluice.dead_letter (\n"
+                          "    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
+                          "    pipeline    text        NOT NULL,\n"
+                          "    message_id  text        NOT NULL,\n"
+                          "    sent_at     timestamptz NOT NULL,\n"
+                          "    received_at timestamptz NOT NULL,\n"
+                          "    stage       text        NOT NULL,\n"
+                          "    reason      text        NOT NULL,\n"
+                          "    field       text,\n"
+                          "    sqlstate    text,\n"
+                          "    sealed_body bytea       NOT NULL,\n"
+                          "    status      text        NOT NULL DEFAULT 'new',\n"
+                          "    UNIQUE (pipeline, message_id)\n"
+                          ");\n"
+                          "CREATE TABLE IF NOT EXISTS sluice.key_check (\n"
+                          "    kid         text        PRIMARY KEY,\n"
+                          "    check_value text        NOT NULL\n"
+                          ");\n"));
+    sl_buf_printf(out,
+                  "INSERT INTO sluice.meta SELECT %d"
+                  " WHERE NOT EXISTS (SELECT FROM sluice.meta);\n",
+                  SL_SCHEMA_VERSION);
+}
+
+/* Quoted always, so that mixed case and reserved words are just names.  Doubling the quotes is
+ * all that PostgreSQL asks of an identifier. */
+static void add_identifier(struct sl_buf *out, sl_str name)
+{
+    sl_buf_add_char(out, '"');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '"') {
+            sl_buf_add_char(out, '"');
+        }
+        sl_buf_add_char(out, name.ptr[i]);
+    }
+    sl_buf_add_char(out, '"');
+}
+
+static void add_qualified(struct sl_buf *out, sl_str schema, sl_str name)
+{
+    if (schema.len > 0) {
+        add_identifier(out, schema);
+        sl_buf_add_char(out, '.');
+    }
+    add_identifier(out, name);
+}
+
+/* A string literal; E'' because a backslash means different things to different settings. */
+static void add_literal(struct sl_buf *out, sl_str text)
+{
+    sl_buf_add_str(out, SL_STR("E'"));
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\'' || text.ptr[i] == '\\') {
+            sl_buf_add_char(out, text.ptr[i]);
+        }
+        sl_buf_add_char(out, text.ptr[i]);
+    }
+    sl_buf_add_char(out, '\'');
+}
+
+void sl_pg_target_sql(struct sl_buf *out, const struct sl_config *cfg)
+{
+    if (cfg->postgres.table_schema.len > 0) {
+        sl_buf_add_str(out, SL_STR("CREATE SCHEMA IF NOT EXISTS "));
+        add_identifier(out, cfg->postgres.table_schema);
+        sl_buf_add_str(out, SL_STR(";\n"));
+    }
+    sl_buf_add_str(out, SL_STR("CREATE TABLE IF NOT EXISTS "));
+    add_qualified(out, cfg->postgres.table_schema, cfg->postgres.table_name);
+    sl_buf_add_str(out, SL_STR(" (\n"));
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        const struct sl_column *column = &cfg->columns[i];
+
+        sl_buf_add_str(out, SL_STR("    "));
+        add_identifier(out, column->name);
+        sl_buf_printf(out, " %" SL_FMT "%s%s\n", SL_ARG(column->type_text),
+                      column->is_required ? " NOT NULL" : "", i + 1 < cfg->columns_n ? "," : "");
+    }
+    sl_buf_add_str(out, SL_STR(");\n"));
+}
+
+/* ---- running it ------------------------------------------------------------------------------------- */
+
+static sl_rc run_sql(struct sl_pg_conn *c, struct sl_buf *sql, PGresult **ret, struct sl_err *e)
+{
+    sl_buf_add_char(sql, '\0');
+    SL_TRY(sl_buf_rc(sql, e));
+    return sl_pg_exec(c, SL_PG_SESSION, sql->ptr, NULL, 0, ret, e);
+}
+
+static bool is_true(const PGresult *result, int row, int column)
+{
+    return PQgetvalue(result, row, column)[0] == 't';
+}
+
+static sl_rc version_check(struct sl_pg_conn *c, struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    int64_t version = 0;
+
+    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, "SELECT max(schema_version) FROM sluice.meta", NULL, 0,
+                      &result, e));
+    if (!sl_str_to_i64(sl_str_of(PQgetvalue(result, 0, 0)), &version) ||
+        version != SL_SCHEMA_VERSION) {
+        return SL_FAIL(e, SL_SCHEMA,
+                       "schema sluice of this database is version %lld, this program knows %d: "
+                       "use the newer program",
+                       (long long)version, SL_SCHEMA_VERSION);
+    }
+    return SL_OK;
+}
+
+static sl_rc create(struct sl_pg_conn *c, const struct sl_config *cfg, bool has_schema,
+                    bool has_target, struct sl_err *e)
+{
+    struct sl_buf sql;
+    sl_rc rc;
+
+    sl_buf_init(&sql, SQL_MAX);
+    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", lock_sql);
+    if (!has_schema) {
+        sl_pg_schema_sql(&sql, PQserverVersion(c->pg));
+    }
+    if (!has_target) {
+        sl_pg_target_sql(&sql, cfg);
+    }
+    sl_buf_add_str(&sql, SL_STR("COMMIT"));
+    rc = run_sql(c, &sql, NULL, e);
+    sl_buf_done(&sql);
+    if (rc != SL_OK && c->pg != NULL) {
+        (void)!sl_pg_exec(c, SL_PG_SESSION, "ROLLBACK", NULL, 0, NULL, NULL);
+    }
+    return rc;
+}
+
+static void add_regclass(struct sl_buf *out, const struct sl_config *cfg)
+{
+    struct sl_buf name;
+
+    sl_buf_init(&name, SQL_MAX);
+    add_qualified(&name, cfg->postgres.table_schema, cfg->postgres.table_name);
+    sl_buf_add_str(out, SL_STR("to_regclass("));
+    add_literal(out, sl_buf_str(&name));
+    sl_buf_add_char(out, ')');
+    sl_buf_done(&name);
+}
+
+static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret_schema,
+                          bool *ret_target, struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    struct sl_buf sql;
+    sl_rc rc;
+
+    sl_buf_init(&sql, SQL_MAX);
+    sl_buf_add_str(&sql, SL_STR("SELECT to_regclass('sluice.meta') IS NOT NULL, "));
+    add_regclass(&sql, cfg);
+    sl_buf_add_str(&sql, SL_STR(" IS NOT NULL"));
+    rc = run_sql(c, &sql, &result, e);
+    sl_buf_done(&sql);
+    if (rc == SL_OK) {
+        *ret_schema = is_true(result, 0, 0);
+        *ret_target = is_true(result, 0, 1);
+    }
+    return rc;
+}
+
+sl_rc sl_pg_schema_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret_schema,
+                        bool *ret_target, struct sl_err *e)
+{
+    bool has_schema = false;
+    bool has_target = false;
+
+    SL_TRY(sl_pg_connect(c, e));
+    SL_TRY(find_objects(c, cfg, &has_schema, &has_target, e));
+    if (has_schema) {
+        SL_TRY(version_check(c, e));
+    }
+    *ret_schema = has_schema;
+    *ret_target = has_target;
+    return SL_OK;
+}
+
+sl_rc sl_pg_rights(struct sl_pg_conn *c, bool has_schema, struct sl_buf *missing, struct sl_err *e)
+{
+    static const char to_load[] =
+        "SELECT r.what, r.object FROM (VALUES ('select', 'sluice.meta'), ('insert', "
+        "'sluice.ledger'),"
+        " ('select', 'sluice.ledger'), ('insert', 'sluice.dead_letter'),"
+        " ('select', 'sluice.dead_letter'), ('insert', 'sluice.key_check'),"
+        " ('select', 'sluice.key_check')) AS r(what, object)"
+        " WHERE NOT has_table_privilege(r.object, r.what)";
+    static const char to_create[] =
+        "SELECT 'create', current_database()"
+        " WHERE NOT has_database_privilege(current_database(), 'create')";
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+
+    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, has_schema ? to_load : to_create, NULL, 0, &result, e));
+    for (int row = 0; row < PQntuples(result); row++) {
+        sl_buf_printf(missing, "grant %s on %s\n", PQgetvalue(result, row, 0),
+                      PQgetvalue(result, row, 1));
+    }
+    return SL_OK;
+}
+
+sl_rc sl_pg_schema_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
+{
+    bool has_schema = false;
+    bool has_target = false;
+
+    SL_TRY(sl_pg_connect(c, e));
+    SL_TRY(find_objects(c, cfg, &has_schema, &has_target, e));
+    if (cfg->postgres.create == SL_CREATE_NEVER && !(has_schema && has_target)) {
+        return SL_FAIL(e, SL_SCHEMA,
+                       "%s%" SL_FMT " does not exist: create it (sluice sql schema prints the "
+                       "SQL), or say create: if_missing",
+                       has_target ? "schema " : "table ",
+                       SL_ARG(has_target ? SL_STR("sluice") : cfg->postgres.table));
+    }
+    if (!has_schema || !has_target) {
+        SL_TRY(create(c, cfg, has_schema, has_target, e));
+    }
+    return version_check(c, e);
+}
+
+/* ---- the target as it is ---------------------------------------------------------------------------- */
+
+struct table_column {
+    sl_str name;
+    sl_str type_text;
+    int64_t type;
+    int64_t max_chars; /* of varchar(n); 0 = no limit */
+    bool is_not_null;
+    bool has_default;
+    bool is_generated;
+};
+
+static const int64_t type_oids[] = {
+    [SL_TYPE_VARCHAR] = OID_VARCHAR, [SL_TYPE_TEXT] = OID_TEXT,
+    [SL_TYPE_INTEGER] = OID_INT4,    [SL_TYPE_BIGINT] = OID_INT8,
+    [SL_TYPE_DOUBLE] = OID_FLOAT8,   [SL_TYPE_BOOLEAN] = OID_BOOL,
+    [SL_TYPE_DATE] = OID_DATE,       [SL_TYPE_TIMESTAMPTZ] = OID_TIMESTAMPTZ,
+    [SL_TYPE_UUID] = OID_UUID,       [SL_TYPE_INET] = OID_INET,
+    [SL_TYPE_JSONB] = OID_JSONB,
+};
+
+/* Text of any kind goes over the wire alike; only its limit must not be smaller than ours. */
+static bool type_fits(const struct sl_column *column, const struct table_column *t)
+{
+    if (column->type == SL_TYPE_VARCHAR || column->type == SL_TYPE_TEXT) {
+        const bool is_text = t->type == OID_TEXT || t->type == OID_VARCHAR;
+        const bool is_wide = t->max_chars == 0 || (column->type == SL_TYPE_VARCHAR &&
+                                                   (int64_t)column->max_chars <= t->max_chars);
+
+        return is_text && is_wide;
+    }
+    return t->type == type_oids[column->type];
+}
+
+static struct table_column column_of_row(const PGresult *result, int row)
+{
+    struct table_column t = { .name = sl_str_of(PQgetvalue(result, row, 0)),
+                              .type_text = sl_str_of(PQgetvalue(result, row, 3)),
+                              .is_not_null = is_true(result, row, 4),
+                              .has_default = is_true(result, row, 5),
+                              .is_generated = is_true(result, row, 6) };
+    int64_t typmod = -1;
+
+    (void)sl_str_to_i64(sl_str_of(PQgetvalue(result, row, 1)), &t.type);
+    (void)sl_str_to_i64(sl_str_of(PQgetvalue(result, row, 2)), &typmod);
+    t.max_chars = typmod > VARHDRSZ ? typmod - VARHDRSZ : 0;
+    return t;
+}
+
+static void compare_column(const struct sl_column *column, const struct table_column *t,
+                           struct sl_buf *out)
+{
+    if (t->is_generated) {
+        sl_buf_printf(out, "column %" SL_FMT ": the table generates it, nothing can be loaded\n",
+                      SL_ARG(column->name));
+    } else if (!type_fits(column, t)) {
+        sl_buf_printf(
+            out, "column %" SL_FMT ": %" SL_FMT " in the table, %" SL_FMT " in the configuration\n",
+            SL_ARG(column->name), SL_ARG(t->type_text), SL_ARG(column->type_text));
+    } else if (t->is_not_null && !column->is_required && column->from == SL_FROM_PATH) {
+        sl_buf_printf(out, "column %" SL_FMT ": not null in the table, say required: true\n",
+                      SL_ARG(column->name));
+    }
+}
+
+static void compare_columns(const struct sl_config *cfg, const PGresult *result, struct sl_buf *out)
+{
+    const int rows = PQntuples(result);
+
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        int row = 0;
+
+        while (row < rows &&
+               !sl_str_eq(sl_str_of(PQgetvalue(result, row, 0)), cfg->columns[i].name)) {
+            row++;
+        }
+        if (row == rows) {
+            sl_buf_printf(out, "column %" SL_FMT ": the table has no such column\n",
+                          SL_ARG(cfg->columns[i].name));
+        } else {
+            const struct table_column t = column_of_row(result, row);
+
+            compare_column(&cfg->columns[i], &t, out);
+        }
+    }
+    for (int row = 0; row < rows; row++) {
+        const struct table_column t = column_of_row(result, row);
+        unsigned i = 0;
+
+        while (i < cfg->columns_n && !sl_str_eq(cfg->columns[i].name, t.name)) {
+            i++;
+        }
+        if (i == cfg->columns_n && t.is_not_null && !t.has_default) {
+            sl_buf_printf(out,
+                          "column %" SL_FMT ": not null and without default in the table, and "
+                          "not in the configuration\n",
+                          SL_ARG(t.name));
+        }
+    }
+}
+
+static sl_rc read_columns(struct sl_pg_conn *c, const struct sl_config *cfg, PGresult **ret,
+                          struct sl_err *e)
+{
+    struct sl_buf sql;
+    sl_rc rc;
+
+    sl_buf_init(&sql, SQL_MAX);
+    sl_buf_add_str(
+        &sql,
+        SL_STR("SELECT a.attname, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE a.atttypid END,"
+               " CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END,"
+               " format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull,"
+               " a.atthasdef OR a.attidentity <> '',"
+               " coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''"
+               " FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
+               " WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = "));
+    add_regclass(&sql, cfg);
+    rc = run_sql(c, &sql, ret, e);
+    sl_buf_done(&sql);
+    return rc;
+}
+
+static sl_rc read_table(struct sl_pg_conn *c, const struct sl_config *cfg, PGresult **ret,
+                        struct sl_err *e)
+{
+    struct sl_buf sql;
+    sl_rc rc;
+
+    sl_buf_init(&sql, SQL_MAX);
+    sl_buf_add_str(
+        &sql, SL_STR("SELECT n.nspname, c.relname, c.relkind, c.relrowsecurity,"
+                     " c.relpersistence = 'u', has_table_privilege(c.oid, 'INSERT'),"
+                     " current_setting('fsync') = 'off', current_setting('full_page_writes') ="
+                     " 'off' FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+                     " WHERE c.oid = "));
+    add_regclass(&sql, cfg);
+    rc = run_sql(c, &sql, ret, e);
+    sl_buf_done(&sql);
+    if (rc == SL_OK && PQntuples(*ret) == 0) {
+        return SL_FAIL(e, SL_SCHEMA, "table %" SL_FMT " does not exist",
+                       SL_ARG(cfg->postgres.table));
+    }
+    return rc;
+}
+
+static void compare_table(const PGresult *table, struct sl_buf *mismatches, struct sl_buf *warnings)
+{
+    const char kind = PQgetvalue(table, 0, 2)[0];
+
+    if (kind != 'r' && kind != 'p') {
+        sl_buf_add_str(mismatches, SL_STR("it is no table: rows are loaded into plain and "
+                                          "partitioned tables only\n"));
+    }
+    if (is_true(table, 0, 3)) {
+        sl_buf_add_str(mismatches, SL_STR("row-level security is on, which COPY does not "
+                                          "support\n"));
+    }
+    if (!is_true(table, 0, 5)) {
+        sl_buf_add_str(mismatches, SL_STR("this role may not insert: grant insert on it\n"));
+    }
+    if (warnings == NULL) {
+        return;
+    }
+    if (is_true(table, 0, 4)) {
+        sl_buf_add_str(warnings, SL_STR("the table is unlogged: a crash of the server empties "
+                                        "it, and nothing comes back\n"));
+    }
+    if (is_true(table, 0, 6) || is_true(table, 0, 7)) {
+        sl_buf_add_str(warnings, SL_STR("the server runs with fsync or full_page_writes off: a "
+                                        "crash can lose committed rows\n"));
+    }
+}
+
+static sl_rc describe_target(const struct sl_config *cfg, const PGresult *table, struct sl_arena *a,
+                             struct sl_pg_target *ret, struct sl_err *e)
+{
+    const sl_str schema = sl_arena_copy(a, sl_str_of(PQgetvalue(table, 0, 0)));
+    const sl_str name = sl_arena_copy(a, sl_str_of(PQgetvalue(table, 0, 1)));
+    struct sl_buf sql;
+    struct sl_pg_target target = { .schema = schema, .name = name };
+
+    sl_buf_init(&sql, SQL_MAX);
+    sl_buf_add_str(&sql, SL_STR("COPY "));
+    add_qualified(&sql, schema, name);
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        sl_buf_add_str(&sql, i == 0 ? SL_STR(" (") : SL_STR(", "));
+        add_identifier(&sql, cfg->columns[i].name);
+    }
+    sl_buf_add_str(&sql, SL_STR(") FROM STDIN (FORMAT binary)"));
+    target.copy_sql = sl_arena_copy(a, sl_buf_str(&sql));
+    target.pipeline = cfg->pipeline.len > 0 ? cfg->pipeline
+                                            : sl_arena_printf(a, "%" SL_FMT ".%" SL_FMT,
+                                                              SL_ARG(schema), SL_ARG(name));
+    const bool fits = !sql.has_failed;
+    sl_buf_done(&sql);
+    if (!fits || target.copy_sql.ptr == NULL || target.pipeline.ptr == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "could not describe the target table");
+    }
+    *ret = target;
+    return SL_OK;
+}
+
+sl_rc sl_pg_target_check(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_arena *a,
+                         struct sl_pg_target *ret, struct sl_buf *mismatches,
+                         struct sl_buf *warnings, struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *table = NULL;
+    SL_AUTO(sl_pg_clear) PGresult *columns = NULL;
+
+    SL_TRY(sl_pg_connect(c, e));
+    SL_TRY(read_table(c, cfg, &table, e));
+    SL_TRY(read_columns(c, cfg, &columns, e));
+    compare_table(table, mismatches, warnings);
+    compare_columns(cfg, columns, mismatches);
+    return describe_target(cfg, table, a, ret, e);
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------- */
+
+static void key_params(const struct sl_key *key, struct sl_pg_param params[static 2])
+{
+    params[0] = (struct sl_pg_param){ OID_TEXT, key->id, strlen(key->id) };
+    params[1] = (struct sl_pg_param){ OID_TEXT, key->check, strlen(key->check) };
+}
+
+sl_rc sl_pg_key_compare(struct sl_pg_conn *c, const struct sl_keyring *ring, struct sl_err *e)
+{
+    static const char sql[] = "SELECT 1 FROM sluice.key_check WHERE kid = $1"
+                              " AND check_value <> $2";
+
+    SL_TRY(sl_pg_connect(c, e));
+    for (unsigned i = 0; i < sl_keyring_n(ring); i++) {
+        SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+        struct sl_pg_param params[2];
+
+        key_params(sl_keyring_at(ring, i), params);
+        SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql, params, 2, &result, e));
+        if (PQntuples(result) > 0) {
+            return SL_FAIL(e, SL_KEY,
+                           "key %s is not the key that this database knows by that id: use the "
+                           "right key file, or give a new key a new id",
+                           sl_keyring_at(ring, i)->id);
+        }
+    }
+    return SL_OK;
+}
+
+/* The lock-free way round: insert unless there, then look at what is there. */
+sl_rc sl_pg_key_check(struct sl_pg_conn *c, const struct sl_keyring *ring, struct sl_err *e)
+{
+    static const char sql[] = "INSERT INTO sluice.key_check (kid, check_value)"
+                              " VALUES ($1, $2) ON CONFLICT (kid) DO NOTHING";
+
+    SL_TRY(sl_pg_connect(c, e));
+    for (unsigned i = 0; i < sl_keyring_n(ring); i++) {
+        struct sl_pg_param params[2];
+
+        key_params(sl_keyring_at(ring, i), params);
+        SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql, params, 2, NULL, e));
+    }
+    return sl_pg_key_compare(c, ring, e);
+}

@@ -1,0 +1,742 @@
+/* source/sqs.c - the source "sqs": receives in flight, and what they brought until a batch takes
+ * it.  What happens to a message afterwards is sqs_lease.c. */
+#include "source/sqs.h"
+
+#include <stdlib.h>
+
+#include <openssl/evp.h>
+
+#include "base/clock.h"
+#include "source/sqs_call.h"
+#include "source/sqs_lease.h"
+#include "telemetry/log.h"
+
+enum {
+    RECEIVES_MAX = 8,          /* in flight, when the configuration leaves it to us */
+    REPLY_MAX = 96 << 20,      /* ten messages of 1 MiB, escaped six times over, and more */
+    REPLY_GUESS = 64 << 10,    /* reserved for a reply before any has been seen */
+    ANSWER_TIMEOUT_MS = 20000, /* beyond the long poll itself */
+    PARSER_MAX = REPLY_MAX,
+    ARENA_MAX = 512 << 20,
+    ATTRIBUTES_MAX = 10, /* SQS limit of message attributes */
+    ASK_TIMEOUT_MS = 10000,
+};
+
+/* A receive reply that no batch has taken yet. */
+struct sqs_reply {
+    struct sqs_reply *next;
+    struct sl_arena arena;
+    struct sl_sqs_message *messages;
+    struct sl_lease *lease;
+    unsigned n;
+    int64_t at_ms;      /* wall clock of its arrival */
+    int64_t arrived_ms; /* monotonic */
+};
+
+struct sqs_source {
+    struct sl_sqs_settings settings;
+    struct sl_sqs_caller caller;
+    struct sl_json_parser *parser;
+    struct sl_leases leases;
+    sl_str attributes[ATTRIBUTES_MAX]; /* message attributes that a column wants */
+    unsigned attributes_n;
+    EVP_MD *md5; /* NULL where the library has none */
+
+    struct sqs_reply *ready; /* oldest first */
+    struct sqs_reply **ready_last;
+    unsigned ready_n; /* messages */
+    size_t ready_bytes;
+    size_t batch_bytes;   /* lent to the batch that is being loaded */
+    size_t reply_bytes;   /* recent largest reply */
+    size_t message_bytes; /* recent largest message, its share of a reply */
+    unsigned receives;    /* out */
+    unsigned target;      /* receives wanted in flight */
+    bool was_empty;       /* the last answer brought nothing */
+    bool is_paused;
+    bool is_stopped;
+    struct sl_backoff backoff;
+    int64_t receive_due_ms;
+    struct sl_err error; /* of a receive, not yet told; rc SL_OK for none */
+};
+
+struct sqs_receive {
+    struct sqs_source *s;
+    unsigned asked;
+    int64_t started_ms;
+};
+
+/* ---- shared ---------------------------------------------------------------------------------------- */
+
+void sl_sqs_shared_init(struct sl_sqs_shared *shared, struct sl_counters *counters,
+                        int64_t max_messages)
+{
+    *shared = (struct sl_sqs_shared){ .counters = counters, .quota = max_messages };
+    (void)pthread_mutex_init(&shared->left_lock, NULL);
+}
+
+void sl_sqs_shared_done(struct sl_sqs_shared *shared)
+{
+    (void)pthread_mutex_destroy(&shared->left_lock);
+}
+
+unsigned sl_sqs_left(struct sl_sqs_shared *shared)
+{
+    unsigned n;
+
+    (void)pthread_mutex_lock(&shared->left_lock);
+    n = shared->left_n;
+    (void)pthread_mutex_unlock(&shared->left_lock);
+    return n;
+}
+
+/* FNV-1a: ids are the queue's own, nobody chooses them to collide. */
+static uint64_t id_hash(sl_str id)
+{
+    uint64_t hash = 14695981039346656037U;
+
+    for (size_t i = 0; i < id.len; i++) {
+        hash = (hash ^ (unsigned char)id.ptr[i]) * 1099511628211U;
+    }
+    return hash;
+}
+
+static void shared_leave(struct sl_sqs_shared *shared, sl_str id)
+{
+    const uint64_t hash = id_hash(id);
+    unsigned i = 0;
+
+    (void)pthread_mutex_lock(&shared->left_lock);
+    while (i < shared->left_n && shared->left[i] != hash) {
+        i++;
+    }
+    if (i == shared->left_n && i < SL_SQS_LEFT_MAX) {
+        shared->left[shared->left_n++] = hash;
+    }
+    (void)pthread_mutex_unlock(&shared->left_lock);
+}
+
+/* Take up to `n` of what may still be received.  Returns: how many. */
+static unsigned quota_take(struct sl_sqs_shared *shared, unsigned n)
+{
+    int64_t left = atomic_load(&shared->quota);
+    int64_t taken;
+
+    do {
+        taken = left < (int64_t)n ? left : (int64_t)n;
+        if (taken <= 0) {
+            return 0;
+        }
+    } while (!atomic_compare_exchange_weak(&shared->quota, &left, left - taken));
+    return (unsigned)taken;
+}
+
+/* ---- a reply arrives --------------------------------------------------------------------------------- */
+
+static bool md5_matches(const struct sqs_source *s, const struct sl_sqs_message *m)
+{
+    static const char hex[] = "0123456789abcdef";
+    /* A digest of the body; the body itself goes nowhere. */
+    const sl_str body = sl_cleartext_publish(m->body);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+
+    if (s->md5 == NULL || m->md5_of_body.len == 0) {
+        return true;
+    }
+    if (EVP_Digest(body.ptr, body.len, digest, &n, s->md5, NULL) != 1 ||
+        m->md5_of_body.len != 2U * n) {
+        return false;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (m->md5_of_body.ptr[2 * i] != hex[digest[i] >> 4] ||
+            m->md5_of_body.ptr[2 * i + 1] != hex[digest[i] & 15]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Messages whose body is not what was sent stay in the queue, undecoded. */
+static unsigned drop_altered(struct sqs_source *s, struct sl_sqs_message *messages, unsigned n)
+{
+    struct sl_counters *counters = s->settings.shared->counters;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (md5_matches(s, &messages[i])) {
+            messages[kept++] = messages[i];
+            continue;
+        }
+        sl_count(&counters->md5_mismatch, 1);
+        sl_count(&counters->returned, 1);
+        shared_leave(s->settings.shared, messages[i].message_id);
+        SL_LOG(SL_LOG_WARN, "a body does not match its MD5; left in the queue",
+               sl_field_str("sluice.stage", SL_STR("receive")),
+               sl_field_str("sluice.message_id", messages[i].message_id));
+    }
+    return kept;
+}
+
+static sl_rc reply_keep(struct sqs_source *s, struct sqs_reply *reply, int64_t started_ms,
+                        struct sl_err *e)
+{
+    reply->lease = sl_leases_add(&s->leases, reply->messages, reply->n, started_ms);
+    if (reply->lease == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "could not remember %u receipt handles", reply->n);
+    }
+    reply->at_ms = sl_clock_at_ms();
+    reply->arrived_ms = sl_clock_now_ms();
+    *s->ready_last = reply;
+    s->ready_last = &reply->next;
+    s->ready_n += reply->n;
+    s->ready_bytes += reply->arena.held_bytes;
+    return SL_OK;
+}
+
+static void reply_free(struct sqs_reply *reply)
+{
+    sl_arena_done(&reply->arena);
+    free(reply);
+}
+
+/* Recent largest: rises at once, sinks slowly. */
+static size_t recent_max(size_t recent, size_t now)
+{
+    return now > recent ? now : recent - (recent - now) / 16;
+}
+
+/* Nothing of the HTTP reply is needed once it has been read: every text in it is a string, and
+ * those are unescaped into the arena. */
+static sl_rc reply_read(struct sqs_source *s, const struct sqs_receive *receive,
+                        struct sl_http_reply *http, struct sl_err *e)
+{
+    struct sqs_reply *reply = calloc(1, sizeof *reply);
+    unsigned n = 0;
+    sl_rc rc;
+
+    if (reply == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "could not hold a reply");
+    }
+    sl_arena_init(&reply->arena, ARENA_MAX, http->body.len + 4096);
+    rc = sl_sqs_read_receive(s->parser, sl_buf_str(&http->body), &reply->arena, &reply->messages,
+                             &n, e);
+    if (rc == SL_OK) {
+        sl_count(&s->settings.shared->counters->received, n);
+        atomic_fetch_add(&s->settings.shared->quota, n < receive->asked ? receive->asked - n : 0);
+        s->was_empty = n == 0;
+        s->target = n == 0 ? 1 : n == receive->asked ? s->target + 1 : s->target;
+        s->target = s->target > RECEIVES_MAX ? RECEIVES_MAX : s->target;
+        reply->n = drop_altered(s, reply->messages, n);
+    }
+    if (rc == SL_OK && reply->n > 0) {
+        s->reply_bytes = recent_max(s->reply_bytes, reply->arena.held_bytes);
+        s->message_bytes = recent_max(s->message_bytes, reply->arena.held_bytes / n);
+        rc = reply_keep(s, reply, receive->started_ms, e);
+        if (rc == SL_OK) {
+            return SL_OK;
+        }
+    }
+    reply_free(reply);
+    return rc;
+}
+
+static sl_rc receive_read(struct sqs_source *s, const struct sqs_receive *receive,
+                          struct sl_http_reply *reply, struct sl_err *e)
+{
+    sl_rc rc = reply->rc;
+
+    if (rc != SL_OK) {
+        *e = reply->err;
+    } else if (reply->status == 200) {
+        rc = reply_read(s, receive, reply, e);
+    } else {
+        rc = sl_sqs_read_error(s->parser, reply->status, sl_str_of(reply->error_code),
+                               sl_buf_str(&reply->body), e);
+    }
+    return rc;
+}
+
+static void receive_failed(struct sqs_source *s, const struct sl_err *e, unsigned asked)
+{
+    atomic_fetch_add(&s->settings.shared->quota, asked);
+    s->error = *e;
+    s->was_empty = false;
+    s->target = 1;
+    s->backoff.base_ms = e->rc == SL_THROTTLED || e->rc == SL_DENIED ? 1000 : 100;
+    s->receive_due_ms = sl_clock_now_ms() + sl_backoff_next(&s->backoff);
+}
+
+static void receive_done(void *ctx, struct sl_http_reply *reply)
+{
+    struct sqs_receive *receive = ctx;
+    struct sqs_source *s = receive->s;
+    struct sl_err e;
+
+    s->receives--;
+    if (receive_read(s, receive, reply, &e) == SL_OK) {
+        sl_backoff_reset(&s->backoff);
+    } else {
+        receive_failed(s, &e, receive->asked);
+    }
+    free(receive);
+}
+
+/* ---- receives go out ----------------------------------------------------------------------------------- */
+
+static sl_rc receive_send(struct sqs_source *s, struct sqs_receive *receive, struct sl_err *e)
+{
+    const struct sl_sqs_settings *set = &s->settings;
+    const struct sl_sqs_receive request = {
+        .queue_url = set->cfg->sqs.queue_url,
+        .max_messages = receive->asked,
+        .wait_time_s = set->wait_time_s,
+        .visibility_timeout_s = set->sets_visibility ? set->visibility_timeout_s : 0,
+        .attributes = s->attributes,
+        .attributes_n = s->attributes_n,
+    };
+    struct sl_sqs_call call = { .action = "ReceiveMessage",
+                                .timeout_ms = set->wait_time_s * 1000 + ANSWER_TIMEOUT_MS,
+                                .reply_max_bytes = REPLY_MAX,
+                                .done = receive_done,
+                                .ctx = receive };
+    struct sl_buf body;
+    sl_rc rc;
+
+    sl_buf_init(&body, 64 << 10);
+    sl_sqs_write_receive(&body, &request);
+    call.body = sl_buf_str(&body);
+    rc = sl_buf_rc(&body, e);
+    if (rc == SL_OK) {
+        rc = sl_sqs_call_start(&s->caller, &call, e);
+    }
+    sl_buf_done(&body);
+    return rc;
+}
+
+/* Messages to ask for: fewer when they are huge, so that one reply stays a fraction of memory. */
+static unsigned receive_size(const struct sqs_source *s)
+{
+    const size_t fraction = s->settings.memory_bytes / 8;
+    const size_t n = s->message_bytes == 0 ? SL_SQS_BATCH : fraction / s->message_bytes;
+
+    return n < 1 ? 1 : n > SL_SQS_BATCH ? SL_SQS_BATCH : (unsigned)n;
+}
+
+static void receive_start(struct sqs_source *s)
+{
+    struct sqs_receive *receive = calloc(1, sizeof *receive);
+    struct sl_err e;
+    unsigned asked = receive == NULL ? 0 : quota_take(s->settings.shared, receive_size(s));
+
+    if (asked == 0) {
+        free(receive);
+        s->receive_due_ms = sl_clock_now_ms() + 100;
+        return;
+    }
+    *receive = (struct sqs_receive){ .s = s, .asked = asked, .started_ms = sl_clock_now_ms() };
+    if (receive_send(s, receive, &e) != SL_OK) {
+        receive_failed(s, &e, asked);
+        free(receive);
+        return;
+    }
+    s->receives++;
+}
+
+/* One reply may always be had, however little memory there is: nothing would ever move. */
+static bool has_room(const struct sqs_source *s)
+{
+    const size_t held = s->ready_bytes + s->batch_bytes;
+    const size_t reserved = (size_t)(s->receives + 1) * s->reply_bytes;
+
+    return held + reserved <= s->settings.memory_bytes || (held == 0 && s->receives == 0);
+}
+
+static void receive_pump(struct sqs_source *s)
+{
+    const unsigned fixed = s->settings.cfg->sqs.receives;
+
+    while (!s->is_paused && !s->is_stopped && s->receives < (fixed != 0 ? fixed : s->target) &&
+           has_room(s) && sl_clock_now_ms() >= s->receive_due_ms) {
+        receive_start(s);
+    }
+}
+
+/* ---- the one wait ---------------------------------------------------------------------------------------- */
+
+/* Once round: send what is due, wait, take in answers. */
+static short source_step(struct sqs_source *s, int fd, short events, int64_t due_ms)
+{
+    int64_t next_ms = sl_leases_tick(&s->leases);
+
+    receive_pump(s);
+    if (!s->is_paused && !s->is_stopped && s->receive_due_ms > sl_clock_now_ms() &&
+        s->receive_due_ms < next_ms) {
+        next_ms = s->receive_due_ms;
+    }
+    return sl_http_wait(s->caller.http, fd, events, due_ms < next_ms ? due_ms : next_ms);
+}
+
+static short source_wait(void *self, int fd, short events, int64_t due_ms)
+{
+    struct sqs_source *s = self;
+    short ready = source_step(s, fd, events, due_ms);
+
+    while (fd >= 0 && ready == 0 && sl_clock_now_ms() < due_ms) {
+        ready = source_step(s, fd, events, due_ms);
+    }
+    return ready;
+}
+
+/* ---- a batch is filled ------------------------------------------------------------------------------------ */
+
+static void record_fill(struct sl_record *r, const struct sl_sqs_message *m,
+                        struct sl_lease_entry *entry, int64_t at_ms)
+{
+    *r = (struct sl_record){ .message_id = m->message_id,
+                             .sent_at_ms = m->sent_at_ms,
+                             .received_at_ms = at_ms,
+                             .receive_count = m->receive_count,
+                             .attributes = m->attributes,
+                             .attributes_n = m->attributes_n,
+                             .body = m->body,
+                             .lease = entry };
+}
+
+static sl_rc batch_take(struct sqs_source *s, struct sl_batch *b, struct sl_err *e)
+{
+    struct sqs_reply *reply = s->ready;
+    struct sl_record *records = sl_arena_alloc(&b->arena, reply->n * sizeof *records);
+
+    if (records == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "could not take %u messages into a batch", reply->n);
+    }
+    for (unsigned i = 0; i < reply->n; i++) {
+        record_fill(&records[i], &reply->messages[i], &reply->lease->entries[i], reply->at_ms);
+        b->records[b->n++] = &records[i];
+    }
+    s->ready = reply->next;
+    if (s->ready == NULL) {
+        s->ready_last = &s->ready;
+    }
+    s->ready_n -= reply->n;
+    s->ready_bytes -= reply->arena.held_bytes;
+    s->batch_bytes += reply->arena.held_bytes;
+    sl_arena_adopt(&b->arena, &reply->arena);
+    free(reply);
+    return SL_OK;
+}
+
+static bool batch_has_room(const struct sqs_source *s, const struct sl_batch *b)
+{
+    return b->n + s->ready->n <= b->cap &&
+           (b->n == 0 ||
+            s->batch_bytes + s->ready->arena.held_bytes <= s->settings.memory_bytes / 4);
+}
+
+/* Enough for a batch, or the oldest has waited long enough, or there is nothing more to wait
+ * for. */
+static bool is_batch_due(const struct sqs_source *s, const struct sl_batch *b)
+{
+    return s->ready != NULL &&
+           (s->ready_n >= b->cap / 2 || s->ready_bytes >= s->settings.memory_bytes / 4 ||
+            s->receives == 0 || s->was_empty ||
+            sl_clock_now_ms() >= s->ready->arrived_ms + s->settings.cfg->linger_ms);
+}
+
+static sl_rc source_receive(void *self, struct sl_batch *b, int64_t due_ms, struct sl_err *e)
+{
+    struct sqs_source *s = self;
+    sl_rc rc = SL_OK;
+
+    s->batch_bytes = 0; /* the batch before this one has ended */
+    do {
+        int64_t wait_ms = due_ms;
+
+        if (s->ready != NULL && s->ready->arrived_ms + s->settings.cfg->linger_ms < wait_ms) {
+            wait_ms = s->ready->arrived_ms + s->settings.cfg->linger_ms;
+        }
+        (void)source_step(s, -1, 0, wait_ms);
+        if (is_batch_due(s, b)) {
+            while (rc == SL_OK && s->ready != NULL && batch_has_room(s, b)) {
+                rc = batch_take(s, b, e);
+            }
+            return rc;
+        }
+        if (s->error.rc != SL_OK) {
+            rc = s->error.rc;
+            if (e != NULL) {
+                *e = s->error;
+            }
+            s->error.rc = SL_OK;
+            return rc;
+        }
+    } while (sl_clock_now_ms() < due_ms && !(s->is_stopped && s->receives == 0));
+    return SL_OK;
+}
+
+/* ---- what becomes of them ------------------------------------------------------------------------------------ */
+
+static void source_ack(void *self, const struct sl_batch *b)
+{
+    struct sqs_source *s = self;
+
+    for (unsigned i = 0; i < b->n; i++) {
+        if (b->records[i]->outcome != SL_OUTCOME_NONE) {
+            sl_leases_delete(&s->leases, b->records[i]->lease);
+        }
+    }
+}
+
+static void source_release(void *self, const struct sl_batch *b)
+{
+    struct sqs_source *s = self;
+
+    for (unsigned i = 0; i < b->n && !s->settings.returns_at_end; i++) {
+        if (b->records[i]->outcome == SL_OUTCOME_NONE) {
+            sl_leases_return(&s->leases, b->records[i]->lease);
+            sl_count(&s->settings.shared->counters->returned, 1);
+        }
+    }
+}
+
+static void source_pause(void *self, bool is_paused)
+{
+    struct sqs_source *s = self;
+
+    s->is_paused = is_paused;
+}
+
+static void source_stop(void *self)
+{
+    struct sqs_source *s = self;
+
+    s->is_stopped = true;
+}
+
+static void drop_ready(struct sqs_source *s)
+{
+    while (s->ready != NULL) {
+        struct sqs_reply *reply = s->ready;
+
+        s->ready = reply->next;
+        reply_free(reply);
+    }
+    s->ready_last = &s->ready;
+    s->ready_n = 0;
+    s->ready_bytes = 0;
+}
+
+static void source_flush(void *self, int64_t due_ms)
+{
+    struct sqs_source *s = self;
+
+    drop_ready(s);
+    sl_count(&s->settings.shared->counters->returned, sl_leases_return_all(&s->leases));
+    while ((s->leases.owed > 0 || s->leases.calls > 0) && sl_clock_now_ms() < due_ms) {
+        (void)source_step(s, -1, 0, due_ms);
+    }
+}
+
+static bool source_is_idle(const void *self)
+{
+    const struct sqs_source *s = self;
+
+    return s->was_empty && s->ready == NULL && s->leases.owed == 0 && s->leases.calls == 0 &&
+           (s->leases.held == 0 || s->settings.returns_at_end);
+}
+
+static unsigned source_in_flight(const void *self)
+{
+    const struct sqs_source *s = self;
+
+    return s->leases.held;
+}
+
+static void source_close(void *self)
+{
+    struct sqs_source *s = self;
+
+    if (s == NULL) {
+        return;
+    }
+    drop_ready(s);
+    sl_http_free(s->caller.http);
+    sl_leases_done(&s->leases);
+    sl_json_parser_free(s->parser);
+    EVP_MD_free(s->md5);
+    free(s);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------- */
+
+static void want_attributes(struct sqs_source *s)
+{
+    const struct sl_config *cfg = s->settings.cfg;
+
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        unsigned k = 0;
+
+        if (cfg->columns[i].from != SL_FROM_ATTRIBUTE) {
+            continue;
+        }
+        while (k < s->attributes_n && !sl_str_eq(s->attributes[k], cfg->columns[i].attribute)) {
+            k++;
+        }
+        if (k == s->attributes_n && k < ATTRIBUTES_MAX) {
+            s->attributes[s->attributes_n++] = cfg->columns[i].attribute;
+        }
+    }
+}
+
+static void leases_start(struct sqs_source *s)
+{
+    s->leases = (struct sl_leases){
+        .caller = &s->caller,
+        .parser = s->parser,
+        .counters = s->settings.shared->counters,
+        .queue_url = s->settings.cfg->sqs.queue_url,
+        .visibility_timeout_s = s->settings.visibility_timeout_s,
+        .backoff = { .base_ms = 100, .cap_ms = 20000, .random = (uint64_t)sl_clock_now_ms() },
+    };
+}
+
+sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret, struct sl_err *e)
+{
+    static const struct sl_source_ops ops = {
+        .receive = source_receive,
+        .ack = source_ack,
+        .release = source_release,
+        .pause = source_pause,
+        .stop = source_stop,
+        .flush = source_flush,
+        .is_idle = source_is_idle,
+        .in_flight = source_in_flight,
+        .close = source_close,
+    };
+    struct sqs_source *s = calloc(1, sizeof *s);
+
+    if (s == NULL || sl_http_new(&s->caller.http, e) != SL_OK ||
+        sl_json_parser_new(PARSER_MAX, &s->parser, e) != SL_OK) {
+        if (s != NULL) {
+            sl_http_free(s->caller.http);
+        }
+        free(s);
+        return SL_FAIL(e, SL_NOMEM, "could not make a source");
+    }
+    s->settings = *settings;
+    s->caller.target = *settings->target;
+    s->ready_last = &s->ready;
+    s->reply_bytes = REPLY_GUESS;
+    s->target = 2;
+    s->md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    s->backoff = (struct sl_backoff){ .base_ms = 100,
+                                      .cap_ms = 20000,
+                                      .random = (uint64_t)sl_clock_at_ms() };
+    want_attributes(s);
+    leases_start(s);
+    *ret =
+        (struct sl_source){ .self = s, .ops = &ops, .wait = { .self = s, .until = source_wait } };
+    return SL_OK;
+}
+
+void sl_sqs_wake(const struct sl_source *source)
+{
+    const struct sqs_source *s = source->self;
+
+    sl_http_wake(s->caller.http);
+}
+
+/* Refused for its handle: the right to call is there.  Refused for its rights: it is not. */
+static sl_rc may_read(struct sl_http_reply *reply, struct sl_err *e)
+{
+    struct sl_json_parser *parser = NULL;
+    struct sl_err refusal;
+    sl_rc rc = sl_json_parser_new(1 << 20, &parser, e);
+
+    if (rc == SL_OK && reply->status != 200 &&
+        sl_sqs_read_error(parser, reply->status, sl_str_of(reply->error_code),
+                          sl_buf_str(&reply->body), &refusal) == SL_DENIED) {
+        rc = SL_DENIED;
+        if (e != NULL) {
+            *e = refusal;
+        }
+    }
+    sl_json_parser_free(parser);
+    return rc;
+}
+
+sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
+                 enum sl_sqs_right right, struct sl_err *e)
+{
+    const struct sl_sqs_entry entry = { .receipt_handle = SL_STR("none") };
+    struct sl_sqs_caller caller = { .target = *target };
+    struct sl_sqs_call call = { .timeout_ms = ASK_TIMEOUT_MS, .reply_max_bytes = 1 << 20 };
+    struct sl_http_reply reply = { 0 };
+    struct sl_buf body;
+    sl_rc rc = sl_http_new(&caller.http, e);
+
+    sl_buf_init(&body, 64 << 10);
+    if (right == SL_SQS_MAY_DELETE) {
+        call.action = "DeleteMessageBatch";
+        sl_sqs_write_delete(&body, cfg->sqs.queue_url, &entry, 1);
+    } else {
+        call.action = "ChangeMessageVisibilityBatch";
+        sl_sqs_write_visibility(&body, cfg->sqs.queue_url, &entry, 1, 0);
+    }
+    call.body = sl_buf_str(&body);
+    if (rc == SL_OK) {
+        rc = sl_sqs_call_wait(&caller, &call, &reply, e);
+    }
+    if (rc == SL_OK) {
+        rc = may_read(&reply, e);
+        sl_buf_done(&reply.body);
+    }
+    sl_buf_done(&body);
+    sl_http_free(caller.http);
+    return rc;
+}
+
+static sl_rc ask_read(struct sl_http_reply *reply, struct sl_sqs_attributes *ret, struct sl_err *e)
+{
+    struct sl_json_parser *parser = NULL;
+    struct sl_arena arena;
+    sl_rc rc = sl_json_parser_new(1 << 20, &parser, e);
+
+    sl_arena_init(&arena, 8 << 20, 16 << 10);
+    if (rc == SL_OK && reply->status == 200) {
+        rc = sl_sqs_read_attributes(parser, sl_buf_str(&reply->body), &arena, ret, e);
+    } else if (rc == SL_OK) {
+        rc = sl_sqs_read_error(parser, reply->status, sl_str_of(reply->error_code),
+                               sl_buf_str(&reply->body), e);
+    }
+    sl_arena_done(&arena);
+    sl_json_parser_free(parser);
+    return rc;
+}
+
+sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
+                 struct sl_sqs_attributes *ret, struct sl_err *e)
+{
+    struct sl_sqs_caller caller = { .target = *target };
+    struct sl_sqs_call call = { .action = "GetQueueAttributes",
+                                .timeout_ms = ASK_TIMEOUT_MS,
+                                .reply_max_bytes = 1 << 20 };
+    struct sl_http_reply reply = { 0 };
+    struct sl_buf body;
+    sl_rc rc = sl_http_new(&caller.http, e);
+
+    sl_buf_init(&body, 64 << 10);
+    sl_sqs_write_attributes(&body, cfg->sqs.queue_url);
+    call.body = sl_buf_str(&body);
+    if (rc == SL_OK) {
+        rc = sl_sqs_call_wait(&caller, &call, &reply, e);
+    }
+    if (rc == SL_OK) {
+        rc = ask_read(&reply, ret, e);
+        ret->server_at_s = rc == SL_OK ? reply.server_at_s : 0;
+        sl_buf_done(&reply.body);
+    }
+    sl_buf_done(&body);
+    sl_http_free(caller.http);
+    return rc;
+}

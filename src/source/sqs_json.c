@@ -1,0 +1,441 @@
+/* source/sqs_json.c - the wire format of SQS, AWS JSON 1.0. */
+#include "source/sqs_json.h"
+
+#include "source/sqs_error.h"
+
+enum {
+    MESSAGE_ID_MAX = 128,
+    ERROR_ARENA_BYTES = 256 * 1024,
+    ERROR_BLOCK_BYTES = 4096,
+};
+
+/* ------------------------------------------------------------------ requests */
+
+static void add_names(struct sl_buf *out, const char *member, const sl_str *names, unsigned n)
+{
+    sl_buf_printf(out, ",\"%s\":[", member);
+    for (unsigned i = 0; i < n; i++) {
+        if (i > 0) {
+            sl_buf_add_char(out, ',');
+        }
+        sl_buf_add_json(out, names[i]);
+    }
+    sl_buf_add_char(out, ']');
+}
+
+static void add_queue_url(struct sl_buf *out, sl_str queue_url)
+{
+    sl_buf_add_str(out, SL_STR("{\"QueueUrl\":"));
+    sl_buf_add_json(out, queue_url);
+}
+
+void sl_sqs_write_receive(struct sl_buf *out, const struct sl_sqs_receive *request)
+{
+    static const sl_str system[] = { { "SentTimestamp", 13 }, { "ApproximateReceiveCount", 23 } };
+
+    add_queue_url(out, request->queue_url);
+    /* A wait of 0 is said, too: it stands against the queue's own preset. */
+    sl_buf_printf(out, ",\"MaxNumberOfMessages\":%u,\"WaitTimeSeconds\":%u", request->max_messages,
+                  request->wait_time_s);
+    if (request->visibility_timeout_s > 0) {
+        sl_buf_printf(out, ",\"VisibilityTimeout\":%u", request->visibility_timeout_s);
+    }
+    /* Older servers know the second name only. */
+    add_names(out, "MessageSystemAttributeNames", system, 2);
+    add_names(out, "AttributeNames", system, 2);
+    if (request->attributes_n > 0) {
+        add_names(out, "MessageAttributeNames", request->attributes, request->attributes_n);
+    }
+    sl_buf_add_char(out, '}');
+}
+
+static void begin_entry(struct sl_buf *out, unsigned i)
+{
+    sl_buf_printf(out, "%s{\"Id\":\"%u\"", i > 0 ? "," : "", i);
+}
+
+static void add_member(struct sl_buf *out, const char *name, sl_str value)
+{
+    sl_buf_printf(out, ",\"%s\":", name);
+    sl_buf_add_json(out, value);
+}
+
+void sl_sqs_write_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                         unsigned n)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"Entries\":["));
+    for (unsigned i = 0; i < n; i++) {
+        begin_entry(out, i);
+        add_member(out, "ReceiptHandle", entries[i].receipt_handle);
+        sl_buf_add_char(out, '}');
+    }
+    sl_buf_add_str(out, SL_STR("]}"));
+}
+
+void sl_sqs_write_visibility(struct sl_buf *out, sl_str queue_url,
+                             const struct sl_sqs_entry *entries, unsigned n, unsigned timeout_s)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"Entries\":["));
+    for (unsigned i = 0; i < n; i++) {
+        begin_entry(out, i);
+        add_member(out, "ReceiptHandle", entries[i].receipt_handle);
+        sl_buf_printf(out, ",\"VisibilityTimeout\":%u}", timeout_s);
+    }
+    sl_buf_add_str(out, SL_STR("]}"));
+}
+
+void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                       unsigned n)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"Entries\":["));
+    for (unsigned i = 0; i < n; i++) {
+        begin_entry(out, i);
+        add_member(out, "MessageBody", entries[i].body);
+        sl_buf_add_char(out, '}');
+    }
+    sl_buf_add_str(out, SL_STR("]}"));
+}
+
+/* All, because asking a standard queue for FifoQueue by name is an error with some servers. */
+void sl_sqs_write_attributes(struct sl_buf *out, sl_str queue_url)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"AttributeNames\":[\"All\"]}"));
+}
+
+/* ------------------------------------------------------------------- replies */
+
+/* A member that is the queue's own word (an id, a handle, a count), never a body; "" if it is not
+ * there.  Some servers send counts as numbers. */
+static sl_str text_of(const struct sl_json *object, sl_str name)
+{
+    const struct sl_json *j = sl_json_member(object, name);
+
+    if (j == NULL || (j->type != SL_JSON_STRING && j->type != SL_JSON_NUMBER)) {
+        return (sl_str){ 0 };
+    }
+    return sl_cleartext_publish(j->text);
+}
+
+static int64_t count_of(const struct sl_json *object, sl_str name)
+{
+    int64_t n = 0;
+
+    return sl_str_to_i64(text_of(object, name), &n) && n > 0 ? n : 0;
+}
+
+static sl_rc parse_object(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
+                          const struct sl_json **ret, struct sl_err *e)
+{
+    enum sl_json_fault fault = SL_JSON_EMPTY;
+    const struct sl_json *root = NULL;
+
+    if (text.len > 0) {
+        SL_TRY(sl_json_parse(p, sl_cleartext_of(text), a, &root, &fault, e));
+    }
+    if (fault == SL_JSON_EMPTY) {
+        return SL_FAIL(e, SL_UNAVAILABLE, "the answer of SQS is empty");
+    }
+    if (fault != SL_JSON_OK || root->type != SL_JSON_OBJECT) {
+        return SL_FAIL(e, SL_UNAVAILABLE, "the answer of SQS (%zu bytes) is not a JSON object",
+                       text.len);
+    }
+    *ret = root;
+    return SL_OK;
+}
+
+/* The list under `name`; NULL when it is not there. */
+static sl_rc list_of(const struct sl_json *root, sl_str name, const struct sl_json **ret,
+                     struct sl_err *e)
+{
+    const struct sl_json *list = sl_json_member(root, name);
+
+    if (list != NULL && list->type == SL_JSON_NULL) {
+        list = NULL;
+    }
+    if (list != NULL && list->type != SL_JSON_ARRAY) {
+        return SL_FAIL(e, SL_UNAVAILABLE, "%" SL_FMT " in the answer of SQS is not a list",
+                       SL_ARG(name));
+    }
+    *ret = list;
+    return SL_OK;
+}
+
+/* Ids go into the log, the ledger and the table: nothing but visible ASCII gets that far. */
+static bool is_message_id(sl_str id)
+{
+    if (id.len == 0 || id.len > MESSAGE_ID_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < id.len; i++) {
+        if (id.ptr[i] <= ' ' || id.ptr[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static size_t digits_n(sl_str s)
+{
+    size_t n = 0;
+
+    while (n < s.len && s.ptr[n] >= '0' && s.ptr[n] <= '9') {
+        n++;
+    }
+    return n;
+}
+
+/* SQS says milliseconds; some servers say seconds, some of them with a fraction. */
+static int64_t sent_at_of(sl_str text)
+{
+    const int64_t first_ms = 100000000000; /* less is seconds: as milliseconds it is 1973 */
+    sl_str fraction = text;
+    const sl_str whole = sl_str_cut(&fraction, '.');
+    const char *at = fraction.ptr;
+    int64_t value = 0;
+
+    if (digits_n(whole) != whole.len || digits_n(fraction) != fraction.len ||
+        !sl_str_to_i64(whole, &value)) {
+        return 0;
+    }
+    if (value >= first_ms) {
+        return value;
+    }
+    value *= 1000;
+    for (int64_t unit = 100; unit > 0 && fraction.len > 0; unit /= 10, fraction.len--) {
+        value += (*at++ - '0') * unit;
+    }
+    return value;
+}
+
+static sl_rc read_message_attributes(const struct sl_json *object, struct sl_arena *a,
+                                     struct sl_sqs_message *m, struct sl_err *e)
+{
+    if (object == NULL || object->type != SL_JSON_OBJECT || object->n == 0) {
+        return SL_OK;
+    }
+    m->attributes = sl_arena_calloc(a, object->n, sizeof *m->attributes);
+    if (m->attributes == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "memory for the attributes of a message ran out");
+    }
+    for (const struct sl_json *j = object->child; j != NULL; j = j->next) {
+        const struct sl_json *value = sl_json_member(j, SL_STR("StringValue"));
+
+        if (value != NULL && value->type == SL_JSON_STRING) { /* binary ones have no column type */
+            m->attributes[m->attributes_n].name = sl_cleartext_publish(j->name);
+            m->attributes[m->attributes_n++].value = value->text;
+        }
+    }
+    return SL_OK;
+}
+
+/* A body with half a surrogate pair is handed on as it stands: the message fails alone. */
+static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl_sqs_message *m,
+                          struct sl_err *e)
+{
+    const struct sl_json *body = sl_json_member(j, SL_STR("Body"));
+    const struct sl_json *facts = sl_json_member(j, SL_STR("Attributes"));
+    const int64_t count = count_of(facts, SL_STR("ApproximateReceiveCount"));
+
+    m->message_id = text_of(j, SL_STR("MessageId"));
+    m->receipt_handle = text_of(j, SL_STR("ReceiptHandle"));
+    m->md5_of_body = text_of(j, SL_STR("MD5OfBody"));
+    m->sent_at_ms = sent_at_of(text_of(facts, SL_STR("SentTimestamp")));
+    m->receive_count = count > UINT32_MAX ? UINT32_MAX : (unsigned)count;
+    if (!is_message_id(m->message_id)) {
+        return SL_FAIL(e, SL_UNAVAILABLE,
+                       "a message in the answer of SQS has no MessageId of 1 to %d visible "
+                       "characters",
+                       MESSAGE_ID_MAX);
+    }
+    if (m->receipt_handle.len == 0) {
+        return SL_FAIL(e, SL_UNAVAILABLE, "message %" SL_FMT " has no ReceiptHandle",
+                       SL_ARG(m->message_id));
+    }
+    if (body == NULL || (body->type != SL_JSON_STRING && body->type != SL_JSON_LONE_SURROGATE)) {
+        return SL_FAIL(e, SL_UNAVAILABLE, "message %" SL_FMT " has no Body", SL_ARG(m->message_id));
+    }
+    m->body = body->text;
+    return read_message_attributes(sl_json_member(j, SL_STR("MessageAttributes")), a, m, e);
+}
+
+sl_rc sl_sqs_read_receive(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
+                          struct sl_sqs_message **ret, unsigned *ret_n, struct sl_err *e)
+{
+    struct sl_sqs_message *messages = NULL;
+    const struct sl_json *root;
+    const struct sl_json *list = NULL;
+    unsigned n = 0;
+
+    SL_TRY(parse_object(p, text, a, &root, e));
+    SL_TRY(list_of(root, SL_STR("Messages"), &list, e));
+    if (list != NULL && list->n > 0) {
+        messages = sl_arena_calloc(a, list->n, sizeof *messages);
+        if (messages == NULL) {
+            return SL_FAIL(e, SL_NOMEM, "memory for %u messages ran out", list->n);
+        }
+        for (const struct sl_json *j = list->child; j != NULL; j = j->next) {
+            SL_TRY(read_message(j, a, &messages[n++], e));
+        }
+    }
+    *ret = messages;
+    *ret_n = n;
+    return SL_OK;
+}
+
+/* The entry that an element of Successful or Failed is about; -1 if it is none of ours. */
+static int entry_of(const struct sl_json *j, unsigned sent_n)
+{
+    int64_t id = -1;
+
+    return sl_str_to_i64(text_of(j, SL_STR("Id")), &id) && id >= 0 && id < sent_n ? (int)id : -1;
+}
+
+/* What became of each entry: its error code, "" for success. */
+static void read_codes(const struct sl_json *successful, const struct sl_json *failed,
+                       unsigned sent_n, sl_str codes[static SL_SQS_BATCH])
+{
+    for (unsigned i = 0; i < sent_n; i++) {
+        codes[i] = SL_STR("NotAnswered");
+    }
+    for (const struct sl_json *j = successful ? successful->child : NULL; j != NULL; j = j->next) {
+        const int i = entry_of(j, sent_n);
+
+        if (i >= 0) {
+            codes[i] = (sl_str){ 0 };
+        }
+    }
+    for (const struct sl_json *j = failed ? failed->child : NULL; j != NULL; j = j->next) {
+        const int i = entry_of(j, sent_n);
+        const sl_str code = text_of(j, SL_STR("Code"));
+
+        if (i >= 0) {
+            codes[i] = code.len > 0 ? code : SL_STR("Unknown");
+        }
+    }
+}
+
+sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *a, unsigned sent_n,
+                        struct sl_sqs_failure **ret, unsigned *ret_n, struct sl_err *e)
+{
+    sl_str codes[SL_SQS_BATCH];
+    struct sl_sqs_failure *failures;
+    const struct sl_json *root;
+    const struct sl_json *successful = NULL;
+    const struct sl_json *failed = NULL;
+    unsigned n = 0;
+
+    if (sent_n == 0 || sent_n > SL_SQS_BATCH) {
+        return SL_FAIL(e, SL_BUG, "a batch of %u entries was sent (1..%d)", sent_n, SL_SQS_BATCH);
+    }
+    SL_TRY(parse_object(p, text, a, &root, e));
+    SL_TRY(list_of(root, SL_STR("Successful"), &successful, e));
+    SL_TRY(list_of(root, SL_STR("Failed"), &failed, e));
+    failures = sl_arena_calloc(a, sent_n, sizeof *failures);
+    if (failures == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "memory for %u entries of a batch ran out", sent_n);
+    }
+    read_codes(successful, failed, sent_n, codes);
+    for (unsigned i = 0; i < sent_n; i++) {
+        if (codes[i].len > 0) {
+            failures[n++] = (struct sl_sqs_failure){ .entry = i, .code = codes[i] };
+        }
+    }
+    *ret = failures;
+    *ret_n = n;
+    return SL_OK;
+}
+
+/* "The queue is empty" is decided by these counts, so a missing one must not read as 0. */
+sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
+                             struct sl_sqs_attributes *ret, struct sl_err *e)
+{
+    const struct sl_json *root;
+    const struct sl_json *facts;
+    int64_t visible;
+    int64_t not_visible;
+
+    SL_TRY(parse_object(p, text, a, &root, e));
+    facts = sl_json_member(root, SL_STR("Attributes"));
+    if (!sl_str_to_i64(text_of(facts, SL_STR("ApproximateNumberOfMessages")), &visible) ||
+        !sl_str_to_i64(text_of(facts, SL_STR("ApproximateNumberOfMessagesNotVisible")),
+                       &not_visible)) {
+        return SL_FAIL(e, SL_UNAVAILABLE, "the queue's attributes lack its number of messages");
+    }
+    *ret = (struct sl_sqs_attributes){
+        .visible = visible,
+        .not_visible = not_visible,
+        .delayed = count_of(facts, SL_STR("ApproximateNumberOfMessagesDelayed")),
+        .visibility_timeout_s = count_of(facts, SL_STR("VisibilityTimeout")),
+        .retention_s = count_of(facts, SL_STR("MessageRetentionPeriod")),
+        .is_fifo = sl_str_eq(text_of(facts, SL_STR("FifoQueue")), SL_STR("true")),
+        .has_redrive = text_of(facts, SL_STR("RedrivePolicy")).len > 0,
+    };
+    return SL_OK;
+}
+
+/* -------------------------------------------------------------------- errors */
+
+/* What an error answer says of itself; both may be "". */
+struct sqs_complaint {
+    sl_str code;
+    sl_str message;
+};
+
+/* What stands between two texts, "" if they are not there. */
+static sl_str text_between(sl_str s, sl_str begin, sl_str end)
+{
+    const char *from = s.len == 0 ? NULL : memmem(s.ptr, s.len, begin.ptr, begin.len);
+    const char *to;
+
+    if (from == NULL) {
+        return (sl_str){ 0 };
+    }
+    from += begin.len;
+    to = memmem(from, s.len - (size_t)(from - s.ptr), end.ptr, end.len);
+    return to == NULL ? (sl_str){ 0 } : (sl_str){ from, (size_t)(to - from) };
+}
+
+static struct sqs_complaint complaint_of_json(const struct sl_json *root)
+{
+    struct sqs_complaint c = { .code = text_of(root, SL_STR("__type")),
+                               .message = text_of(root, SL_STR("message")) };
+
+    if (c.code.len == 0) {
+        c.code = text_of(root, SL_STR("code"));
+    }
+    if (c.message.len == 0) {
+        c.message = text_of(root, SL_STR("Message"));
+    }
+    return c;
+}
+
+static struct sqs_complaint complaint_of_xml(sl_str text)
+{
+    return (struct sqs_complaint){
+        .code = text_between(text, SL_STR("<Code>"), SL_STR("</Code>")),
+        .message = text_between(text, SL_STR("<Message>"), SL_STR("</Message>")),
+    };
+}
+
+sl_rc sl_sqs_read_error(struct sl_json_parser *p, int status, sl_str header_code, sl_str text,
+                        struct sl_err *e)
+{
+    SL_AUTO(sl_arena_done) struct sl_arena a;
+    enum sl_json_fault fault = SL_JSON_EMPTY;
+    const struct sl_json *root = NULL;
+    struct sqs_complaint c;
+
+    sl_arena_init(&a, ERROR_ARENA_BYTES, ERROR_BLOCK_BYTES);
+    if (text.len == 0 ||
+        sl_json_parse(p, sl_cleartext_of(text), &a, &root, &fault, NULL) != SL_OK ||
+        fault != SL_JSON_OK) {
+        c = complaint_of_xml(text);
+    } else {
+        c = complaint_of_json(root);
+    }
+    return sl_sqs_error_report(status, header_code.len > 0 ? header_code : c.code, c.message, e);
+}

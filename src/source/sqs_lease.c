@@ -1,0 +1,391 @@
+/* source/sqs_lease.c - receipt handles until their message is deleted or handed back. */
+#include "source/sqs_lease.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "telemetry/log.h"
+
+enum {
+    CALLS_MAX = 8, /* requests out at a time, a worker */
+    CALL_TIMEOUT_MS = 20000,
+    REPLY_MAX = 1 << 20,
+    BODY_MAX = 64 << 10, /* ten handles of 1 KiB, escaped */
+    DELETE_TRIES = 5,    /* refusals of one entry until it is left to come back */
+    RETRY_MS = 500,      /* after a refusal */
+    IDLE_MS = 60000,
+    HELD_MAX_MS = 43200000, /* 12 h from the receive: SQS extends no further */
+};
+
+/* A request about a lease: which of its entries it carries. */
+struct lease_call {
+    struct sl_leases *l;
+    struct sl_lease *lease;
+    enum sl_lease_state about; /* HELD is a heartbeat */
+    unsigned n;
+    struct sl_lease_entry *entries[SL_SQS_BATCH];
+};
+
+static void lease_link(struct sl_leases *l, struct sl_lease *lease)
+{
+    lease->prev = l->last;
+    if (l->last != NULL) {
+        l->last->next = lease;
+    } else {
+        l->first = lease;
+    }
+    l->last = lease;
+}
+
+static void lease_unlink(struct sl_leases *l, struct sl_lease *lease)
+{
+    *(lease->prev != NULL ? &lease->prev->next : &l->first) = lease->next;
+    *(lease->next != NULL ? &lease->next->prev : &l->last) = lease->prev;
+}
+
+struct sl_lease *sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages,
+                               unsigned n, int64_t received_due_ms)
+{
+    const int64_t half_ms = (int64_t)l->visibility_timeout_s * 500;
+    size_t text_len = 0;
+    struct sl_lease *lease;
+    char *at;
+
+    for (unsigned i = 0; i < n; i++) {
+        text_len += messages[i].message_id.len + messages[i].receipt_handle.len;
+    }
+    lease = calloc(1, sizeof *lease + text_len);
+    if (lease == NULL) {
+        return NULL;
+    }
+    at = lease->text;
+    lease->n = n;
+    lease->received_due_ms = received_due_ms;
+    lease->extend_due_ms = received_due_ms + half_ms;
+    for (unsigned i = 0; i < n; i++) {
+        const sl_str id = messages[i].message_id;
+        const sl_str handle = messages[i].receipt_handle;
+
+        memcpy(at, id.ptr, id.len);
+        memcpy(at + id.len, handle.ptr, handle.len);
+        lease->entries[i] = (struct sl_lease_entry){ .lease = lease,
+                                                     .message_id = { at, id.len },
+                                                     .handle = { at + id.len, handle.len } };
+        at += id.len + handle.len;
+    }
+    l->held += n;
+    lease_link(l, lease);
+    if (lease->extend_due_ms < l->tick_due_ms) {
+        l->tick_due_ms = lease->extend_due_ms;
+    }
+    return lease;
+}
+
+static bool is_owed(enum sl_lease_state state)
+{
+    return state == SL_LEASE_DELETE || state == SL_LEASE_RETURN;
+}
+
+/* The only place where an entry changes state, so that the sums stay right. */
+static void entry_set(struct sl_leases *l, struct sl_lease_entry *entry, enum sl_lease_state state)
+{
+    l->held -= entry->state == SL_LEASE_HELD;
+    l->owed -= is_owed(entry->state);
+    entry->state = state;
+    l->held += entry->state == SL_LEASE_HELD;
+    l->owed += is_owed(entry->state);
+    l->tick_due_ms = 0;
+}
+
+void sl_leases_delete(struct sl_leases *l, struct sl_lease_entry *entry)
+{
+    entry_set(l, entry, SL_LEASE_DELETE);
+}
+
+void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry)
+{
+    entry_set(l, entry, SL_LEASE_RETURN);
+}
+
+void sl_leases_leave(struct sl_leases *l, struct sl_lease_entry *entry)
+{
+    entry_set(l, entry, SL_LEASE_GONE);
+}
+
+unsigned sl_leases_return_all(struct sl_leases *l)
+{
+    const unsigned n = l->held;
+
+    for (struct sl_lease *lease = l->first; lease != NULL; lease = lease->next) {
+        for (unsigned i = 0; i < lease->n; i++) {
+            if (lease->entries[i].state == SL_LEASE_HELD) {
+                entry_set(l, &lease->entries[i], SL_LEASE_RETURN);
+            }
+        }
+    }
+    return n;
+}
+
+/* A redelivery makes older handles stale: a delete with one may succeed and delete nothing. */
+static sl_str newest_handle(const struct sl_leases *l, const struct sl_lease_entry *entry)
+{
+    for (const struct sl_lease *lease = l->last; lease != entry->lease; lease = lease->prev) {
+        for (unsigned i = 0; i < lease->n; i++) {
+            if (sl_str_eq(lease->entries[i].message_id, entry->message_id)) {
+                return lease->entries[i].handle;
+            }
+        }
+    }
+    return entry->handle;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------- */
+
+/* An expired or unknown handle will not get better; anything else may. */
+static bool is_final(sl_str code)
+{
+    return sl_str_eq(code, SL_STR("ReceiptHandleIsInvalid")) ||
+           sl_str_eq(code, SL_STR("InvalidParameterValue"));
+}
+
+static void entry_refused(struct sl_leases *l, struct sl_lease_entry *entry, sl_str code)
+{
+    entry->tries++;
+    if (entry->tries < DELETE_TRIES && !is_final(code)) {
+        return;
+    }
+    if (entry->state == SL_LEASE_DELETE) {
+        sl_count(&l->counters->delete_failed, 1);
+        SL_LOG(SL_LOG_WARN, "could not delete a message; it will come back as a duplicate",
+               sl_field_str("sluice.stage", SL_STR("ack")),
+               sl_field_str("sluice.message_id", entry->message_id),
+               sl_field_str("error.code", code));
+    }
+    entry_set(l, entry, SL_LEASE_GONE);
+}
+
+static void entry_answered(struct lease_call *call, struct sl_lease_entry *entry)
+{
+    struct sl_leases *l = call->l;
+
+    if (call->about == SL_LEASE_HELD) {
+        sl_count(&l->counters->extended, 1);
+        return;
+    }
+    if (call->about == SL_LEASE_DELETE) {
+        sl_count(&l->counters->deleted, 1);
+        atomic_store(&l->counters->last_ack_due_ms, sl_clock_now_ms());
+    }
+    entry_set(l, entry, SL_LEASE_GONE);
+}
+
+static void call_entries(struct lease_call *call, const struct sl_sqs_failure *failures,
+                         unsigned failures_n)
+{
+    for (unsigned i = 0; i < call->n; i++) {
+        const struct sl_sqs_failure *failure = NULL;
+
+        for (unsigned k = 0; k < failures_n; k++) {
+            failure = failures[k].entry == i ? &failures[k] : failure;
+        }
+        if (failure == NULL) {
+            entry_answered(call, call->entries[i]);
+        } else if (call->about != SL_LEASE_HELD) {
+            entry_refused(call->l, call->entries[i], failure->code);
+        }
+        /* A heartbeat refused: the message is somebody else's by now, the ledger sorts it out. */
+    }
+}
+
+/* No usable answer: ask again later, all of it; repeating a delete is safe. */
+static void call_unanswered(struct lease_call *call, const struct sl_err *e)
+{
+    const int64_t due_ms = sl_clock_now_ms() + sl_backoff_next(&call->l->backoff);
+
+    if (call->l->backoff.tries == 1) {
+        sl_log_err(SL_LOG_WARN, "could not tell the queue; trying again", e);
+    }
+    if (call->about == SL_LEASE_HELD) {
+        call->lease->extend_due_ms = due_ms;
+    } else {
+        call->lease->retry_due_ms = due_ms;
+    }
+}
+
+static sl_rc call_read(struct lease_call *call, struct sl_http_reply *reply, struct sl_err *e)
+{
+    struct sl_sqs_failure *failures = NULL;
+    struct sl_arena arena;
+    unsigned failures_n = 0;
+    sl_rc rc = reply->rc;
+
+    if (rc != SL_OK) {
+        *e = reply->err;
+        return rc;
+    }
+    if (reply->status != 200) {
+        return sl_sqs_read_error(call->l->parser, reply->status, sl_str_of(reply->error_code),
+                                 sl_buf_str(&reply->body), e);
+    }
+    sl_arena_init(&arena, REPLY_MAX * 4, 16 << 10);
+    rc = sl_sqs_read_batch(call->l->parser, sl_buf_str(&reply->body), &arena, call->n, &failures,
+                           &failures_n, e);
+    if (rc == SL_OK) {
+        sl_backoff_reset(&call->l->backoff);
+        call_entries(call, failures, failures_n);
+        call->lease->retry_due_ms = failures_n > 0 ? sl_clock_now_ms() + RETRY_MS : 0;
+    }
+    sl_arena_done(&arena);
+    return rc;
+}
+
+static void call_done(void *ctx, struct sl_http_reply *reply)
+{
+    struct lease_call *call = ctx;
+    struct sl_err e;
+
+    call->l->calls--;
+    call->lease->calls--;
+    call->l->tick_due_ms = 0;
+    if (call_read(call, reply, &e) != SL_OK) {
+        call_unanswered(call, &e);
+    }
+    free(call);
+}
+
+/* ---- requests ------------------------------------------------------------------------------------ */
+
+static const char *call_body(const struct lease_call *call, struct sl_buf *body)
+{
+    struct sl_sqs_entry entries[SL_SQS_BATCH] = { 0 };
+    const struct sl_leases *l = call->l;
+
+    for (unsigned i = 0; i < call->n; i++) {
+        entries[i].receipt_handle = newest_handle(l, call->entries[i]);
+    }
+    if (call->about == SL_LEASE_DELETE) {
+        sl_sqs_write_delete(body, l->queue_url, entries, call->n);
+        return "DeleteMessageBatch";
+    }
+    sl_sqs_write_visibility(body, l->queue_url, entries, call->n,
+                            call->about == SL_LEASE_HELD ? l->visibility_timeout_s : 0);
+    return "ChangeMessageVisibilityBatch";
+}
+
+static void call_send(struct lease_call *call)
+{
+    struct sl_sqs_call request = {
+        .timeout_ms = CALL_TIMEOUT_MS, .reply_max_bytes = REPLY_MAX, .done = call_done, .ctx = call
+    };
+    struct sl_buf body;
+    struct sl_err e;
+
+    sl_buf_init(&body, BODY_MAX);
+    request.action = call_body(call, &body);
+    request.body = sl_buf_str(&body);
+    if (sl_buf_rc(&body, &e) == SL_OK &&
+        sl_sqs_call_start(call->l->caller, &request, &e) == SL_OK) {
+        call->l->calls++;
+        call->lease->calls++;
+    } else {
+        call_unanswered(call, &e);
+        free(call);
+    }
+    sl_buf_done(&body);
+}
+
+/* Start one request for the entries of a lease that are in a state. */
+static void lease_send(struct sl_leases *l, struct sl_lease *lease, enum sl_lease_state about)
+{
+    struct lease_call *call = calloc(1, sizeof *call);
+
+    if (call == NULL) {
+        lease->retry_due_ms = sl_clock_now_ms() + RETRY_MS;
+        return;
+    }
+    *call = (struct lease_call){ .l = l, .lease = lease, .about = about };
+    for (unsigned i = 0; i < lease->n; i++) {
+        if (lease->entries[i].state == about) {
+            call->entries[call->n++] = &lease->entries[i];
+        }
+    }
+    call_send(call);
+}
+
+static unsigned lease_count(const struct sl_lease *lease, enum sl_lease_state state)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < lease->n; i++) {
+        n += lease->entries[i].state == state;
+    }
+    return n;
+}
+
+static void lease_extend(struct sl_leases *l, struct sl_lease *lease, int64_t now_ms)
+{
+    const int64_t timeout_ms = (int64_t)l->visibility_timeout_s * 1000;
+
+    lease->extend_due_ms = now_ms + timeout_ms / 2;
+    if (now_ms + timeout_ms < lease->received_due_ms + HELD_MAX_MS) {
+        lease_send(l, lease, SL_LEASE_HELD);
+    }
+}
+
+/* Send what is due for one lease.  Returns: when it wants to be looked at again. */
+static int64_t lease_tick(struct sl_leases *l, struct sl_lease *lease, int64_t now_ms)
+{
+    const bool has_held = lease_count(lease, SL_LEASE_HELD) > 0;
+    const bool has_delete = lease_count(lease, SL_LEASE_DELETE) > 0;
+    const bool has_return = lease_count(lease, SL_LEASE_RETURN) > 0;
+
+    /* Heartbeats come before the limit on requests: a late one costs a redelivery. */
+    if (has_held && now_ms >= lease->extend_due_ms) {
+        lease_extend(l, lease, now_ms);
+    }
+    if ((has_delete || has_return) && lease->calls == 0 && now_ms >= lease->retry_due_ms &&
+        l->calls < CALLS_MAX) {
+        lease_send(l, lease, has_delete ? SL_LEASE_DELETE : SL_LEASE_RETURN);
+    }
+    if ((has_delete || has_return) && lease->calls == 0 && lease->retry_due_ms > now_ms) {
+        return lease->retry_due_ms;
+    }
+    return has_held ? lease->extend_due_ms : now_ms + IDLE_MS;
+}
+
+int64_t sl_leases_tick(struct sl_leases *l)
+{
+    const int64_t now_ms = sl_clock_now_ms();
+    struct sl_lease *next;
+    int64_t due_ms = now_ms + IDLE_MS;
+
+    if (now_ms < l->tick_due_ms) {
+        return l->tick_due_ms;
+    }
+    for (struct sl_lease *lease = l->first; lease != NULL; lease = next) {
+        int64_t lease_due_ms;
+
+        next = lease->next;
+        if (lease->calls == 0 && lease_count(lease, SL_LEASE_GONE) == lease->n) {
+            lease_unlink(l, lease);
+            free(lease);
+            continue;
+        }
+        lease_due_ms = lease_tick(l, lease, now_ms);
+        due_ms = lease_due_ms < due_ms ? lease_due_ms : due_ms;
+    }
+    l->tick_due_ms = due_ms;
+    return due_ms;
+}
+
+void sl_leases_done(struct sl_leases *l)
+{
+    struct sl_lease *next;
+
+    for (struct sl_lease *lease = l->first; lease != NULL; lease = next) {
+        next = lease->next;
+        free(lease);
+    }
+    l->first = NULL;
+    l->last = NULL;
+}

@@ -1,0 +1,83 @@
+/* source/sqs_lease.h - what one receive reply has lent: up to ten receipt handles, invisible to
+ * others until their time is up.
+ *
+ * A lease outlives the batch of its messages: it keeps the handles until each message is deleted
+ * or handed back, and sends the heartbeats meanwhile.
+ */
+#ifndef SLUICE_SOURCE_SQS_LEASE_H
+#define SLUICE_SOURCE_SQS_LEASE_H
+
+#include "base/json.h"
+#include "net/backoff.h"
+#include "source/sqs_call.h"
+#include "source/sqs_json.h"
+#include "telemetry/counters.h"
+
+enum sl_lease_state {
+    SL_LEASE_HELD,   /* in flight here: kept invisible */
+    SL_LEASE_DELETE, /* committed: to be deleted */
+    SL_LEASE_RETURN, /* to be made visible again */
+    SL_LEASE_GONE,
+};
+
+struct sl_lease;
+
+struct sl_lease_entry {
+    struct sl_lease *lease;
+    sl_str message_id;
+    sl_str handle;
+    enum sl_lease_state state;
+    unsigned tries; /* deletes that the queue refused */
+};
+
+struct sl_lease {
+    struct sl_lease *prev;
+    struct sl_lease *next;
+    int64_t received_due_ms; /* monotonic, when it was asked for: the timeout began no earlier */
+    int64_t extend_due_ms;
+    int64_t retry_due_ms; /* of a refused delete or hand-back */
+    unsigned calls;       /* requests out about it */
+    unsigned n;
+    struct sl_lease_entry entries[SL_SQS_BATCH];
+    char text[]; /* ids and handles */
+};
+
+/* All leases of a worker, oldest first. */
+struct sl_leases {
+    struct sl_sqs_caller *caller;
+    struct sl_json_parser *parser;
+    struct sl_counters *counters;
+    sl_str queue_url;
+    unsigned visibility_timeout_s;
+    struct sl_lease *first;
+    struct sl_lease *last;
+    unsigned held;  /* entries in state HELD */
+    unsigned owed;  /* entries in state DELETE or RETURN */
+    unsigned calls; /* requests out */
+    int64_t tick_due_ms;
+    struct sl_backoff backoff; /* after a request without an answer */
+};
+
+/* Lend: remember the handles of a reply.
+ * Returns: the lease, NULL when memory ran out. */
+struct sl_lease *sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages,
+                               unsigned n, int64_t received_due_ms);
+
+/* Say what is to become of a message; the request goes out with the next tick. */
+void sl_leases_delete(struct sl_leases *l, struct sl_lease_entry *entry);
+void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry);
+
+/* Forget an entry without a request: its message stays in the queue and comes back by itself. */
+void sl_leases_leave(struct sl_leases *l, struct sl_lease_entry *entry);
+
+/* Hand back every message that is held.  Returns: how many. */
+unsigned sl_leases_return_all(struct sl_leases *l);
+
+/* Send what is due: heartbeats at half the visibility timeout, deletes, hand-backs.
+ * Returns: when to call again (monotonic ms). */
+int64_t sl_leases_tick(struct sl_leases *l);
+
+/* Free all, with no further request; their requests must have ended. */
+void sl_leases_done(struct sl_leases *l);
+
+#endif
