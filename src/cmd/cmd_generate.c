@@ -40,7 +40,9 @@ const char sl_help_generate[] =
     "  sluice generate --queue-url http://localhost:4566/000000000000/login-queue\n";
 
 enum {
-    EVENTS_MAX_BYTES = 1024 * 1024, /* of one send, SQS limit */
+    EVENTS_MAX_BYTES = 1024 * 1024,     /* of one send, SQS limit */
+    TARGET_MAX_BYTES = 4 * 1024 * 1024, /* profile files are 1 MiB each at most */
+    ANSWER_MAX_BYTES = 4 * 1024 * 1024,
     BODY_MAX_BYTES = 8 * 1024 * 1024,
     REPLY_MAX_BYTES = 1024 * 1024,
     SEND_TIMEOUT_MS = 30000,
@@ -210,7 +212,7 @@ static sl_rc sender_init(struct sender *s, const struct generate_options *o, str
         .queue_url = cfg.sqs.queue_url,
         .backoff = { .base_ms = 100, .cap_ms = 5000, .random = (uint64_t)sl_clock_now_ms() },
     };
-    sl_arena_init(&s->arena, 4 * 1024 * 1024, 4096);
+    sl_arena_init(&s->arena, TARGET_MAX_BYTES, 4096);
     SL_TRY(sl_aws_target_find(&cfg, &s->arena, &s->caller.target, e));
     SL_TRY(sl_json_parser_new(REPLY_MAX_BYTES, &s->parser, e));
     return sl_http_new(&s->caller.http, e);
@@ -231,7 +233,7 @@ static sl_rc sender_try(struct sender *s, struct sl_sqs_entry *entries, unsigned
     unsigned failed = 0;
 
     sl_buf_init(&body, BODY_MAX_BYTES);
-    sl_arena_init(&arena, 4 * REPLY_MAX_BYTES, 4096);
+    sl_arena_init(&arena, ANSWER_MAX_BYTES, 4096);
     sl_sqs_write_send(&body, s->queue_url, entries, *n);
     SL_TRY(sl_buf_rc(&body, e));
     call.body = sl_buf_str(&body);

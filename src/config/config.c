@@ -98,22 +98,6 @@ static sl_rc config_split_table(struct sl_config *cfg, const struct sl_reading *
     return SL_OK;
 }
 
-static sl_rc config_check_keys(const struct sl_config *cfg, const struct sl_reading *rd,
-                               const struct sl_yaml *root, struct sl_err *e)
-{
-    for (unsigned i = 0; i < cfg->columns_n && cfg->keys.file.len == 0; i++) {
-        const struct sl_column *col = &cfg->columns[i];
-
-        if (col->mask != SL_MASK_NONE) {
-            return SL_FAIL_AT(e, sl_reading_place(rd, root, "keys.file"),
-                              "keys.file is missing; the mask of column \"%" SL_FMT
-                              "\" (line %u) needs a key file, here or with --keys",
-                              SL_ARG(col->name), col->line);
-        }
-    }
-    return SL_OK;
-}
-
 /* --- a whole configuration ----------------------------------------------------------------- */
 
 static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
@@ -134,8 +118,7 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(sl_reading_require(&rd, root, e));
     SL_TRY(config_check_credentials(&rd, root, e));
     SL_TRY(config_split_table(cfg, &rd, root, e));
-    SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
-    return config_check_keys(cfg, &rd, root, e);
+    return sl_columns_read(rd.columns, cfg, scratch, e);
 }
 
 static sl_rc config_parse(struct sl_config *cfg, sl_str text, const struct sl_overrides *overrides,

@@ -110,9 +110,9 @@ static const struct sl_setting rows[] = {
         .max = 4095, /* Linux: PATH_MAX without its NUL */
         .flag = "--keys",
         FLAG(keys),
-        .preset_doc = "none; required when a column is masked",
-        .doc = "The key file, made by `sluice keys new`. A relative path starts at the current "
-               "directory.",
+        .is_required = true,
+        .doc = "The key file, made by `sluice keys new`: it masks columns and seals dead letters. "
+               "A relative path starts at the current directory.",
     },
     {
         .path = "sink.postgres.url",

@@ -137,21 +137,59 @@ static bool yaml_has_own_tag(const yaml_node_t *node)
 static sl_rc yaml_load_node(struct yaml_loading *l, int id, unsigned depth, struct sl_yaml *y,
                             struct sl_err *e);
 
-/* Put a new node behind the last one of a list or map. */
-static sl_rc yaml_add(struct yaml_loading *l, struct sl_yaml *to, const struct sl_yaml ***last,
-                      struct sl_yaml **ret, struct sl_err *e)
+static sl_rc yaml_refuse_memory(const struct yaml_loading *l, struct sl_err *e)
 {
-    struct sl_yaml *y = sl_arena_calloc(l->a, 1, sizeof *y);
+    return SL_FAIL(e, SL_NOMEM, "no memory to read %s", l->name);
+}
 
-    if (y == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "no memory to read %s", l->name);
+static sl_rc yaml_load_list(struct yaml_loading *l, const yaml_node_t *node, unsigned depth,
+                            struct sl_yaml *list, struct sl_err *e)
+{
+    const struct sl_yaml **last = &list->child;
+
+    for (const yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        struct sl_yaml *element = sl_arena_calloc(l->a, 1, sizeof *element);
+
+        if (element == NULL) {
+            return yaml_refuse_memory(l, e);
+        }
+        SL_TRY(yaml_load_node(l, *item, depth + 1, element, e));
+        *last = element;
+        last = &element->next;
+        list->n++;
     }
-    **last = y;
-    *last = &y->next;
-    to->n++;
-    *ret = y;
     return SL_OK;
 }
+
+static sl_rc yaml_load_map(struct yaml_loading *l, const yaml_node_t *node, unsigned depth,
+                           struct sl_yaml *map, struct sl_err *e)
+{
+    const struct sl_yaml **last = &map->child;
+
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        struct sl_yaml *member = sl_arena_calloc(l->a, 1, sizeof *member);
+        struct sl_yaml name = { 0 };
+
+        if (member == NULL) {
+            return yaml_refuse_memory(l, e);
+        }
+        SL_TRY(yaml_load_node(l, pair->key, depth + 1, &name, e));
+        if (name.kind != SL_YAML_SCALAR) {
+            return SL_FAIL_AT(e, name.at, "the name of a setting must be a text, not %s",
+                              sl_yaml_kind_name(name.kind));
+        }
+        SL_TRY(yaml_load_node(l, pair->value, depth + 1, member, e));
+        member->name = name.text;
+        member->name_at = name.at;
+        *last = member;
+        last = &member->next;
+        map->n++;
+    }
+    return SL_OK;
+}
+
 static sl_rc yaml_load_scalar(struct yaml_loading *l, const yaml_node_t *node, sl_str *shared,
                               struct sl_yaml *scalar, struct sl_err *e)
 {
@@ -161,7 +199,7 @@ static sl_rc yaml_load_scalar(struct yaml_loading *l, const yaml_node_t *node, s
         *shared = sl_arena_copy(l->a, text);
     }
     if (shared->ptr == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "no memory to read %s", l->name);
+        return yaml_refuse_memory(l, e);
     }
     scalar->text = *shared;
     scalar->is_null = yaml_is_null(node, text);
@@ -181,34 +219,27 @@ static sl_rc yaml_check_node(struct sl_place at, unsigned depth, unsigned nodes_
     return SL_OK;
 }
 
-static sl_rc yaml_load_node(struct yaml_loading *l, int id, unsigned depth, struct sl_yaml **ret,
+/* Fill the node `y`, which is all zeros. */
+static sl_rc yaml_load_node(struct yaml_loading *l, int id, unsigned depth, struct sl_yaml *y,
                             struct sl_err *e)
 {
     const yaml_node_t *node = yaml_document_get_node(l->document, id);
-    const struct sl_place at = yaml_place(l->name, node->start_mark);
-    struct sl_yaml *y;
 
-    SL_TRY(yaml_check_node(at, depth, ++l->nodes_n, e));
+    y->at = yaml_place(l->name, node->start_mark);
+    SL_TRY(yaml_check_node(y->at, depth, ++l->nodes_n, e));
     if (yaml_has_own_tag(node)) {
-        return SL_FAIL_AT(e, at, "tags such as !!int mean nothing here; leave it out");
+        return SL_FAIL_AT(e, y->at, "tags such as !!int mean nothing here; leave it out");
     }
-    y = sl_arena_calloc(l->a, 1, sizeof *y);
-    if (y == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "no memory to read %s", l->name);
-    }
-    y->at = at;
     if (node->type == YAML_SCALAR_NODE) {
         y->kind = SL_YAML_SCALAR;
-        SL_TRY(yaml_load_scalar(l, node, &l->texts[id], y, e));
-    } else if (node->type == YAML_SEQUENCE_NODE) {
-        y->kind = SL_YAML_LIST;
-        SL_TRY(yaml_load_list(l, node, depth, y, e));
-    } else {
-        y->kind = SL_YAML_MAP;
-        SL_TRY(yaml_load_map(l, node, depth, y, e));
+        return yaml_load_scalar(l, node, &l->texts[id], y, e);
     }
-    *ret = y;
-    return SL_OK;
+    if (node->type == YAML_SEQUENCE_NODE) {
+        y->kind = SL_YAML_LIST;
+        return yaml_load_list(l, node, depth, y, e);
+    }
+    y->kind = SL_YAML_MAP;
+    return yaml_load_map(l, node, depth, y, e);
 }
 
 static sl_rc yaml_start(yaml_parser_t *parser, const char *name, sl_str text, struct sl_err *e)
@@ -265,15 +296,19 @@ static sl_rc yaml_end(yaml_parser_t *parser, const char *name, sl_str text, stru
     return SL_OK;
 }
 
-static sl_rc yaml_load_document(struct yaml_loading *l, struct sl_yaml **ret, struct sl_err *e)
+static sl_rc yaml_load_document(struct yaml_loading *l, const struct sl_yaml **ret,
+                                struct sl_err *e)
 {
     const yaml_document_t *d = l->document;
+    struct sl_yaml *root = sl_arena_calloc(l->a, 1, sizeof *root);
 
     l->texts = sl_arena_calloc(l->a, (size_t)(d->nodes.top - d->nodes.start) + 1, sizeof *l->texts);
-    if (l->texts == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "no memory to read %s", l->name);
+    if (root == NULL || l->texts == NULL) {
+        return yaml_refuse_memory(l, e);
     }
-    return yaml_load_node(l, 1, 0, ret, e); /* libyaml counts nodes from 1, the root */
+    SL_TRY(yaml_load_node(l, 1, 0, root, e)); /* libyaml counts nodes from 1, the root */
+    *ret = root;
+    return SL_OK;
 }
 
 sl_rc sl_yaml_parse(const char *name, sl_str text, struct sl_arena *a, const struct sl_yaml **ret,
@@ -282,7 +317,7 @@ sl_rc sl_yaml_parse(const char *name, sl_str text, struct sl_arena *a, const str
     SL_AUTO(yaml_parser_delete) yaml_parser_t parser = { 0 };
     SL_AUTO(yaml_document_delete) yaml_document_t document = { 0 };
     struct yaml_loading l = { .name = name, .document = &document, .a = a };
-    struct sl_yaml *root = NULL;
+    const struct sl_yaml *root = NULL;
 
     SL_TRY(yaml_check(name, text, e));
     SL_TRY(yaml_start(&parser, name, text, e));

@@ -120,16 +120,11 @@ static sl_rc sigv4_derive(const struct sigv4_crypto *crypto, sl_str secret, cons
 static sl_rc sigv4_key_of_day(const struct sigv4_crypto *crypto, sl_str secret,
                               const sl_str parts[4], struct sl_sigv4_key *key, struct sl_err *e)
 {
-    unsigned char derived[HASH_BYTES];
-
     if (sl_str_eq(sl_str_of(key->date), parts[0])) {
         return SL_OK;
     }
-    SL_TRY(sigv4_derive(crypto, secret, parts, derived, e));
-    memcpy(key->key, derived, HASH_BYTES);
-    memcpy(key->date, parts[0].ptr, DAY_CHARS);
-    key->date[DAY_CHARS] = '\0';
-    explicit_bzero(derived, sizeof derived);
+    SL_TRY(sigv4_derive(crypto, secret, parts, key->key, e));
+    (void)snprintf(key->date, sizeof key->date, "%" SL_FMT, SL_ARG(parts[0]));
     return SL_OK;
 }
 
@@ -179,6 +174,7 @@ static sl_rc sigv4_text(const struct sigv4_crypto *crypto, const struct sl_sigv4
     return sl_buf_rc(b, e);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): all of a pure function's inputs */
 sl_rc sl_sigv4_sign(const struct sl_sigv4_request *request, const struct sl_aws_creds *creds,
                     sl_str region, sl_str service, int64_t at_ms, struct sl_sigv4_key *key,
                     struct sl_buf *out, struct sl_err *e)

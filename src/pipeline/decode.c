@@ -176,26 +176,15 @@ static enum sl_reason json_to_value(const struct sl_column *column, const struct
     return SL_REASON_WRONG_TYPE;
 }
 
-/* A message attribute is a string; what the column wants decides how it is read. */
+/* A message attribute, as a string of JSON; null when the message has none of that name. */
 static struct sl_json attribute_json(const struct sl_column *column, const struct sl_record *r)
 {
-    struct sl_json j = { .type = SL_JSON_NULL };
-
     for (unsigned i = 0; i < r->attributes_n; i++) {
         if (sl_str_eq(r->attributes[i].name, column->attribute)) {
-            const sl_str text = sl_cleartext_publish(r->attributes[i].value);
-            const bool is_bool =
-                column->type == SL_TYPE_BOOLEAN &&
-                (sl_str_eq(text, SL_STR("true")) || sl_str_eq(text, SL_STR("false")));
-            const bool is_number =
-                column->type == SL_TYPE_BIGINT || column->type == SL_TYPE_DOUBLE ||
-                (column->type == SL_TYPE_INTEGER && column->convert == SL_CONVERT_NONE);
-
-            j.text = r->attributes[i].value;
-            j.type = is_bool ? SL_JSON_BOOL : is_number ? SL_JSON_NUMBER : SL_JSON_STRING;
+            return (struct sl_json){ .type = SL_JSON_STRING, .text = r->attributes[i].value };
         }
     }
-    return j;
+    return (struct sl_json){ .type = SL_JSON_NULL };
 }
 
 /* A fact of the message's, which is a moment or a number and never fails. */

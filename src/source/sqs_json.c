@@ -266,7 +266,7 @@ sl_rc sl_sqs_read_receive(struct sl_json_parser *p, sl_str text, struct sl_arena
                           struct sl_sqs_message **ret, unsigned *ret_n, struct sl_err *e)
 {
     struct sl_sqs_message *messages = NULL;
-    const struct sl_json *root;
+    const struct sl_json *root = NULL;
     const struct sl_json *list = NULL;
     unsigned n = 0;
 
@@ -318,12 +318,13 @@ static void read_codes(const struct sl_json *successful, const struct sl_json *f
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): two outputs and who holds them */
 sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *a, unsigned sent_n,
                         struct sl_sqs_failure **ret, unsigned *ret_n, struct sl_err *e)
 {
     sl_str codes[SL_SQS_BATCH];
     struct sl_sqs_failure *failures;
-    const struct sl_json *root;
+    const struct sl_json *root = NULL;
     const struct sl_json *successful = NULL;
     const struct sl_json *failed = NULL;
     unsigned n = 0;
@@ -353,7 +354,7 @@ sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *
 sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
                              struct sl_sqs_attributes *ret, struct sl_err *e)
 {
-    const struct sl_json *root;
+    const struct sl_json *root = NULL;
     const struct sl_json *facts;
     int64_t visible;
     int64_t not_visible;

@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 
 import yaml
 
@@ -190,6 +189,10 @@ class Sluice:
         self.sqs["receives"] = receives
         return self
 
+    def use_queue(self, queue):
+        self.sqs["queue_url"] = queue.url
+        return self
+
     def through(self, proxy):
         self.env["AWS_ENDPOINT_URL"] = proxy.url
         return self
@@ -267,7 +270,3 @@ def wait_for_text(running, pattern, within=15):
     """Wait for a word in the log of a running process."""
     return eventually(lambda: re.search(pattern, running.err), within,
                       what=f"{pattern!r} in the log")
-
-
-def now():
-    return time.monotonic()

@@ -1,0 +1,83 @@
+# Thin: meson builds, pytest tries it end to end, and every target does its own set-up.
+
+BUILD   ?= build
+VENV    := .cache/venv
+PY      := $(VENV)/bin/python
+WORKERS ?= 3
+
+# What the machine needs, as Debian names it.
+BUILD_PACKAGES := gcc g++ meson ninja-build pkg-config libcurl4-openssl-dev libpq-dev libssl-dev \
+                  libsimdjson-dev libyaml-dev libcmocka-dev
+TEST_PACKAGES  := postgresql python3-venv python3-pip ca-certificates
+LINT_PACKAGES  := clang clang-format clang-tidy
+EXTRA_PACKAGES := valgrind
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test unit e2e lint fmt asan valgrind docs install clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build $(VENV)/ready ## the whole job on real parts: 100 logins from a queue into PostgreSQL
+	@SLUICE_BIN=$(BUILD)/sluice $(PY) examples/demo/demo.py
+
+build: .cache/build-packages ## build the program into build/
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS)
+	@ninja -C $(BUILD)
+
+test: unit e2e ## all tests: unit, vectors, compile-fail, golden, end to end
+
+unit: build ## unit tests, vectors and snippets that must not compile
+	@meson test -C $(BUILD) --print-errorlogs --num-processes 2
+
+e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real SQS server
+	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q tests/e2e $(PYTEST_FLAGS)
+
+lint: .cache/lint-packages build ## format, clang-tidy, layers, banned functions
+	@python3 tests/lint.py
+	@clang-format --dry-run --Werror $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]')
+	@git ls-files 'src/*.c' | xargs -P 2 -n 8 clang-tidy --quiet -p $(BUILD)
+
+fmt: .cache/lint-packages ## format the sources
+	@clang-format -i $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]')
+
+asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@SLUICE_SLOW=4 $(MAKE) test BUILD=build-asan \
+	    MESON_FLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1'
+
+valgrind: .cache/extra-packages build $(VENV)/ready ## one whole run under valgrind memcheck
+	@SLUICE_BIN=$(abspath $(BUILD)/sluice) SLUICE_SLOW=10 \
+	    SLUICE_WRAP='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99' \
+	    $(PY) -m pytest -q tests/e2e/test_sample.py
+
+docs: build ## print the manuals from the tables in the program
+	@$(BUILD)/sluice docs config > docs/config.md
+	@$(BUILD)/sluice docs errors > docs/errors.md
+	@$(BUILD)/sluice docs methods > docs/methods.md
+
+install: build ## install the program (DESTDIR and prefix as usual: make install prefix=/usr)
+	@meson configure $(BUILD) --prefix=$(or $(prefix),/usr/local)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
+
+clean: ## remove everything that was built
+	@rm -rf build build-asan .cache
+
+# Packages: installed with apt where they are missing and we may; otherwise named.
+.cache/%-packages: Makefile
+	@mkdir -p .cache
+	@missing=""; for p in $($(shell echo $* | tr a-z A-Z)_PACKAGES); do \
+	    dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed \
+	        || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	    sudo=""; [ "$$(id -u)" = 0 ] || sudo="sudo"; \
+	    echo "installing$$missing"; \
+	    { $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      $$sudo apt-get install -y -qq --no-install-recommends $$missing > .cache/apt.log 2>&1; } \
+	        || { tail -5 .cache/apt.log; echo "please install:$$missing"; exit 1; }; \
+	fi
+	@touch $@
+
+$(VENV)/ready: tests/e2e/requirements.txt .cache/test-packages
+	@python3 -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check -r tests/e2e/requirements.txt
+	@touch $@

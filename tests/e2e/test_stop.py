@@ -1,0 +1,162 @@
+"""test_stop.py - when it ends, and that ending loses and doubles nothing."""
+import signal
+import time
+
+import pytest
+
+import faults
+from events import LOGIN_TABLE, logins
+from wait import eventually
+
+WITH_MESSAGE_ID = LOGIN_TABLE + ", message_id text)"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_mid_run_loses_and_doubles_nothing(sluice, make_queue, db, proxy, number):
+    """The visibility timeout is long: what comes back was handed back."""
+    queue = make_queue(VisibilityTimeout=600)
+    ids = queue.send(logins(80))
+    proxy.on("ReceiveMessage", faults.slow(0.15))
+    sluice.with_message_id().use_queue(queue).through(proxy).in_parallel(2, 2)
+    running = sluice.begin()
+    eventually(lambda: db.count() > 0)
+    running.send(number)
+    result = running.wait(20)
+    assert result.rc == 0, result
+    first = result.summary
+    assert first.loaded == db.count() < 80, "it was over before the signal"
+    assert queue.counts() == (80 - db.count(), 0, 0), "what is not loaded is visible at once"
+    proxy.clear()
+    second = sluice.drain()
+    assert (first.loaded + second.loaded, second.duplicates) == (80, 0), second.line
+    assert sorted(i for i, in db.rows("SELECT message_id FROM user_logins")) == sorted(ids)
+    assert queue.is_empty()
+
+
+def test_what_is_held_at_a_signal_is_loaded_or_visible_at_once(sluice, make_queue, db):
+    queue = make_queue(VisibilityTimeout=600)
+    db.execute(WITH_MESSAGE_ID)
+    queue.send(logins(20))
+    sluice.with_message_id().use_queue(queue)
+    with db.locked():
+        running = sluice.begin()
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        running.term()
+    result = running.wait(20)
+    assert result.rc == 0, result
+    visible, hidden, _ = queue.counts()
+    assert hidden == 0 and visible + db.count() == 20
+    assert result.summary.loaded == db.count()
+
+
+def test_a_message_that_arrives_with_the_last_poll_is_not_hidden(sluice, make_queue, db, proxy):
+    """An aborted long poll would hide it: outstanding polls are awaited."""
+    queue = make_queue(VisibilityTimeout=600)
+    hold = proxy.on("ReceiveMessage", faults.Hold())
+    running = sluice.use_queue(queue).through(proxy).begin()
+    eventually(lambda: hold.held)
+    running.term()
+    queue.send(logins(5))
+    hold.release()
+    result = running.wait(15)
+    assert result.rc == 0, result
+    visible, hidden, _ = queue.counts()
+    assert hidden == 0 and visible + db.count() == 5
+
+
+@pytest.mark.parametrize("number, rc", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_ends_it_quickly_and_loses_nothing(sluice, make_queue, db, number, rc):
+    queue = make_queue(VisibilityTimeout=3)
+    db.execute(WITH_MESSAGE_ID)
+    ids = queue.send(logins(10))
+    sluice.with_message_id().use_queue(queue)
+    with db.locked():
+        running = sluice.begin()
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        running.term(number)
+        began = time.monotonic()
+        running.send(number)
+        result = running.wait(5)
+        assert time.monotonic() - began < 2
+    assert result.rc == rc, result
+    assert db.count() == 0 and sum(queue.counts()) == 10
+    summary = sluice.drain()
+    assert summary.loaded == 10, summary.line
+    assert sorted(i for i, in db.rows("SELECT message_id FROM user_logins")) == sorted(ids)
+
+
+def test_max_messages_stops_after_so_many(sluice, queue, db):
+    queue.send(logins(40))
+    result = sluice.run("--max-messages", "17")
+    assert result.rc == 0, result
+    assert (result.summary.received, result.summary.loaded) == (17, 17), result.summary.line
+    assert db.count() == 17
+    assert queue.counts() == (23, 0, 0), "the rest is still there, visible"
+
+
+def test_max_messages_holds_for_all_workers_together(sluice, queue, db):
+    queue.send(logins(40))
+    result = sluice.in_parallel(3, 2).run("--max-messages", "17")
+    assert result.rc == 0, result
+    summary = result.summary
+    assert summary.received - summary.returned == 17, summary.line
+    visible, hidden, _ = queue.counts()
+    assert (hidden, visible + db.count()) == (0, 40)
+
+
+def test_until_empty_on_an_empty_queue_ends_at_once(sluice, queue):
+    began = time.monotonic()
+    summary = sluice.drain()
+    assert time.monotonic() - began < 8
+    assert summary.line.startswith("received 0, loaded 0, duplicates 0, dead-lettered 0, returned 0")
+
+
+def test_until_empty_waits_for_what_another_consumer_has(sluice, make_queue, db):
+    queue = make_queue(VisibilityTimeout=3)
+    queue.send(logins(3))
+    assert len(queue.receive(1)) == 1  # and the other consumer dies
+    summary = sluice.use_queue(queue).drain()
+    assert summary.loaded == 3, summary.line
+    assert queue.is_empty()
+
+
+def test_until_empty_waits_for_delayed_messages(sluice, make_queue, db):
+    queue = make_queue(DelaySeconds=2)
+    queue.send(logins(2))
+    assert queue.counts() == (0, 0, 2)
+    summary = sluice.use_queue(queue).drain()
+    assert summary.loaded == 2, summary.line
+
+
+def test_until_empty_does_not_wait_for_ever_for_another_consumer(sluice, make_queue, db):
+    """The visibility timeout and 5 s, then it says what is left."""
+    queue = make_queue(VisibilityTimeout=1)
+    queue.send(logins(2))
+    queue.hide(queue.receive(1)[0], 300)
+    result = sluice.use_queue(queue).run("--until-empty", within=20)
+    assert result.rc == 0, result
+    assert result.summary.loaded == 1
+    assert any("1" in line and "flight" in line for line in result.err_lines), result
+
+
+def test_follow_mode_goes_on_until_it_is_stopped(sluice, queue, db):
+    running = sluice.begin()
+    for n in range(3):
+        queue.send(logins(4, first=4 * n))
+        eventually(lambda: db.count() == 4 * n + 4)
+    assert running.is_alive()
+    summary = running.stop().summary
+    assert summary.loaded == 12, summary.line
+    assert queue.is_empty()
+
+
+def test_a_message_is_loaded_within_a_second_of_its_arrival(sluice, queue, db):
+    """A batch that does not fill up is not held back."""
+    running = sluice.begin()
+    queue.send(logins(1))
+    eventually(lambda: db.count() == 1)
+    queue.send(logins(1, first=1))
+    began = time.monotonic()
+    eventually(lambda: db.count() == 2)
+    assert time.monotonic() - began < 1.5
+    running.stop()
