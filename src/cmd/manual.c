@@ -1,5 +1,5 @@
-/* cmd/manual.c - the manual of everything that can go wrong, from err.def, reasons.def and the
- * table of SQLSTATEs. */
+/* cmd/manual.c - the manual of everything that can go wrong, from err.def, reasons.def,
+ * sqs_errors.def and the table of SQLSTATEs. */
 #include "cmd/manual.h"
 
 #include "base/err.h"
@@ -52,12 +52,25 @@ static void print_reasons(struct sl_buf *out)
     sl_buf_add_char(out, '\n');
 }
 
+static void print_sqs(struct sl_buf *out)
+{
+    sl_buf_add_str(out, SL_STR("## Errors of SQS\n\n"
+                               "| code | result code | meaning |\n|---|---|---|\n"));
+#define X(code, rc, what, advice)                                                      \
+    sl_buf_printf(out, "| `%s` | `%s` | %s%s%s |\n", #code, sl_rc_name(SL_##rc), what, \
+                  sizeof(advice) > 1 ? ": " : "", advice);
+#include "source/sqs_errors.def"
+#undef X
+    sl_buf_add_char(out, '\n');
+}
+
 void sl_errors_manual(struct sl_buf *out)
 {
     sl_buf_add_str(out, SL_STR("# Errors\n\nPrinted by `sluice docs errors`.\n\n"));
     print_exits(out);
     print_codes(out);
     print_reasons(out);
+    print_sqs(out);
     sl_buf_add_str(out, SL_STR("## SQLSTATEs\n\n"
                                "Whose fault is it? The longest prefix that matches decides. A "
                                "row's fault is one that goes away when the row is taken out; it is "

@@ -56,8 +56,8 @@ static const struct sl_setting rows[] = {
         .kind = SL_KIND_WORD,
         .words = { [SL_MASK_SIV] = "siv" },
         .preset_doc = "not masked",
-        .doc = "How the value is masked. `siv` makes a token of up to 241 characters, so it needs "
-               "a `text` column or a `varchar(241)` or longer.",
+        .doc = "How the value is masked. `siv` makes a token of up to 247 characters, so it needs "
+               "a `text` column or a `varchar(247)` or longer.",
     },
     {
         .path = "columns.context",

@@ -6,7 +6,7 @@
 #include "config/yaml.h"
 
 enum {
-    SL_COLUMN_TOKEN_CHARS = 241, /* the longest token of `mask: siv`, as masking/ has it */
+    SL_COLUMN_TOKEN_CHARS = 247, /* the longest token of `mask: siv`, as masking/ has it */
 };
 
 struct sl_type_row {

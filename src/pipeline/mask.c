@@ -1,5 +1,9 @@
 /* pipeline/mask.c - cleartext becomes tokens, and refused bodies are sealed. */
+#include "config/columns.h"
 #include "pipeline/pipeline.h"
+
+_Static_assert((int)SL_COLUMN_TOKEN_CHARS == (int)SL_MASK_TOKEN_MAX,
+               "the configuration must ask for room for the longest token");
 
 static sl_rc record_mask(struct sl_pipeline *p, struct sl_record *r, struct sl_arena *a,
                          struct sl_err *e)
