@@ -47,7 +47,9 @@ static sl_rc target_check(struct sl_app *app, struct sl_pg_conn *conn, struct sl
     rc = sl_pg_target_check(conn, app->cfg, &app->arena, &app->target, &mismatches, NULL, e);
     if (rc == SL_OK && mismatches.len > 0) {
         for (size_t i = 0; i < mismatches.len; i++) {
-            mismatches.ptr[i] = mismatches.ptr[i] == '\n' ? ';' : mismatches.ptr[i];
+            if (mismatches.ptr[i] == '\n') {
+                mismatches.ptr[i] = ';';
+            }
         }
         rc = SL_FAIL(e, SL_SCHEMA, "table %" SL_FMT " does not fit the columns: %.*s",
                      SL_ARG(app->cfg->postgres.table), (int)mismatches.len - 1, mismatches.ptr);
@@ -291,13 +293,13 @@ static bool others_time_out(struct sl_app *app, struct emptiness *seen, int64_t 
 
     if (seen->others_since_ms == 0) {
         seen->others_since_ms = now_ms;
-        SL_LOG(SL_LOG_INFO, "waiting for messages that somebody else holds",
+        SL_LOG(SL_LOG_INFO, "waiting for messages that somebody else has in flight",
                sl_field_int("sluice.messages", held));
     }
     if (now_ms - seen->others_since_ms < patience_ms) {
         return false;
     }
-    SL_LOG(SL_LOG_WARN, "ending although somebody else still holds messages",
+    SL_LOG(SL_LOG_WARN, "ending although somebody else still has messages in flight",
            sl_field_int("sluice.messages", held));
     return true;
 }

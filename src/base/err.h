@@ -51,7 +51,8 @@ sl_rc sl_err_set(struct sl_err *e, sl_rc rc, const char *at, const char *fmt, ..
 #define SL_STRINGIFY(x)  SL_STRINGIFY_(x)
 #define SL_HERE          __FILE__ ":" SL_STRINGIFY(__LINE__)
 
-#define SL_FAIL(e, rc, ...) sl_err_set((e), (rc), SL_HERE, __VA_ARGS__)
+/* The comma lets compilers and analyzers see that a failure is no SL_OK. */
+#define SL_FAIL(e, rc, ...) ((void)sl_err_set((e), (rc), SL_HERE, __VA_ARGS__), (sl_rc)(rc))
 
 /* The one macro that hides a return: hand a failure up, unchanged. */
 #define SL_TRY(call)                     \

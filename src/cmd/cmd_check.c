@@ -131,7 +131,7 @@ static void check_queue(struct checks *c)
     visibility_s = c->cfg->sqs.visibility_timeout_s != 0 ? c->cfg->sqs.visibility_timeout_s
                                                          : (unsigned)queue.visibility_timeout_s;
     say("ok", "queue", "about %lld messages, visibility timeout %u s, retention %lld s",
-        (long long)(queue.visible + queue.delayed + queue.not_visible), visibility_s,
+        (long long)queue.visible + queue.delayed + queue.not_visible, visibility_s,
         (long long)queue.retention_s);
     if (visibility_s < VISIBILITY_LEAST_S) {
         say("warn", "queue", "a visibility timeout of %u s leaves little time: 30 s is usual",

@@ -163,6 +163,7 @@ static bool ctr_chunk(const struct sl_siv *s, const unsigned char q[static BLOCK
     }
     ok = siv_ecb(s->ctr, stream, stream, (int)(blocks * BLOCK));
     for (size_t i = 0; ok && i < n; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): n <= blocks * BLOCK */
         bytes[i] ^= stream[i];
     }
     OPENSSL_cleanse(stream, blocks * BLOCK);

@@ -67,26 +67,24 @@ enum sl_reason sl_convert_double(sl_str text, double *ret)
 enum sl_reason sl_convert_version(sl_str text, int64_t *ret)
 {
     int64_t parts[VERSION_PARTS] = { 0 };
-    unsigned n = 0;
+    bool is_last = false;
     int64_t value;
 
-    do {
-        const bool is_last = memchr(text.ptr, '.', text.len) == NULL;
+    for (unsigned n = 0; !is_last; n++) {
+        is_last = text.len == 0 || memchr(text.ptr, '.', text.len) == NULL;
         const sl_str part = sl_str_cut(&text, '.');
-        const int64_t max = n == 0 ? INT32_MAX : VERSION_PART_MAX;
+        const enum sl_reason reason =
+            n == VERSION_PARTS || part.len == 0 || part.ptr[0] == '-'
+                ? SL_REASON_BAD_VERSION
+                : sl_convert_integer(part, 0, n == 0 ? INT32_MAX : VERSION_PART_MAX, &parts[n]);
 
-        if (n == VERSION_PARTS || part.len == 0 || part.ptr[0] == '-' ||
-            sl_convert_integer(part, 0, max, &parts[n]) != SL_REASON_NONE) {
-            return SL_REASON_BAD_VERSION;
+        if (reason != SL_REASON_NONE) {
+            return reason == SL_REASON_OUT_OF_RANGE ? reason : SL_REASON_BAD_VERSION;
         }
-        n++;
-        if (is_last) {
-            break;
-        }
-    } while (text.ptr != NULL);
+    }
     value = parts[0] * 1000000 + parts[1] * 1000 + parts[2];
     if (value > INT32_MAX) {
-        return SL_REASON_BAD_VERSION;
+        return SL_REASON_OUT_OF_RANGE;
     }
     *ret = value;
     return SL_REASON_NONE;

@@ -17,7 +17,8 @@ enum sl_reason sl_convert_double(sl_str text, double *ret);
  *
  *     major * 1 000 000 + minor * 1 000 + patch, missing parts 0
  *
- * Shape:   1 to 3 parts of digits; minor and patch up to 999; the result fits int4
+ * Shape:   1 to 3 parts of digits; else a bad version
+ *          minor and patch up to 999 and a result that fits int4; else out of range
  */
 enum sl_reason sl_convert_version(sl_str text, int64_t *ret);
 

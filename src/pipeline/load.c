@@ -41,20 +41,20 @@ static void wait_out(struct sl_pipeline *p, unsigned wait_ms)
 }
 
 /* Say it when it begins, when it becomes another one, and now and then while it lasts. */
-static void outage_log(struct sl_pipeline *p, const struct sl_err *now, sl_rc *last_rc)
+static void outage_log(struct sl_pipeline *p, const struct sl_err *now, struct sl_err *last)
 {
-    if (now->rc != *last_rc || p->backoff.tries % 16 == 0) {
+    if (strcmp(now->msg, last->msg) != 0 || p->backoff.tries % 16 == 15) {
         sl_log_err(SL_LOG_WARN,
                    now->rc == SL_TABLE ? "the table takes nothing; waiting"
                                        : "the database is away; waiting",
                    now);
     }
-    *last_rc = now->rc;
+    *last = *now;
 }
 
-static void outage_over(struct sl_pipeline *p, sl_rc last_rc)
+static void outage_over(struct sl_pipeline *p, const struct sl_err *last)
 {
-    if (last_rc != SL_OK) {
+    if (last->rc != SL_OK) {
         SL_LOG(SL_LOG_INFO, "the database is back",
                sl_field_int("sluice.retries", (int64_t)p->backoff.tries));
     }
@@ -65,7 +65,7 @@ static void outage_over(struct sl_pipeline *p, sl_rc last_rc)
 sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 {
     struct sl_err failure;
-    sl_rc last_rc = SL_OK;
+    struct sl_err last = { 0 };
 
     for (;;) {
         const sl_rc rc = p->sink.ops->load(p->sink.self, b, &failure);
@@ -88,10 +88,10 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
         }
         sl_count(&p->counters->retries, 1);
         p->source.ops->pause(p->source.self, true);
-        outage_log(p, &failure, &last_rc);
+        outage_log(p, &failure, &last);
         wait_out(p, sl_backoff_next(&p->backoff));
     }
-    outage_over(p, last_rc);
+    outage_over(p, &last);
     sl_count(&p->counters->batches, 1);
     return SL_OK;
 }

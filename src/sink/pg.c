@@ -73,7 +73,8 @@ static sl_rc work_init(struct pg_work *w, struct sl_batch *b, struct sl_err *e)
     unsigned n = 0;
 
     *w = (struct pg_work){ .entries = sl_arena_calloc(&b->arena, b->n + 1, sizeof *w->entries),
-                           .repeats = sl_arena_calloc(&b->arena, b->n + 1, sizeof *w->repeats),
+                           .repeats =
+                               sl_arena_calloc(&b->arena, b->n + 1, sizeof(struct sl_record *)),
                            .batch_id = b->id };
     if (w->entries == NULL || w->repeats == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not sort a batch of %u", b->n);

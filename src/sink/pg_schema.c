@@ -332,7 +332,7 @@ static struct table_column column_of_row(const PGresult *result, int row)
 }
 
 static void compare_column(const struct sl_column *column, const struct table_column *t,
-                           struct sl_buf *out)
+                           struct sl_buf *out, struct sl_buf *warnings)
 {
     if (t->is_generated) {
         sl_buf_printf(out, "column %" SL_FMT ": the table generates it, nothing can be loaded\n",
@@ -341,13 +341,16 @@ static void compare_column(const struct sl_column *column, const struct table_co
         sl_buf_printf(
             out, "column %" SL_FMT ": %" SL_FMT " in the table, %" SL_FMT " in the configuration\n",
             SL_ARG(column->name), SL_ARG(t->type_text), SL_ARG(column->type_text));
-    } else if (t->is_not_null && !column->is_required && column->from == SL_FROM_PATH) {
-        sl_buf_printf(out, "column %" SL_FMT ": not null in the table, say required: true\n",
+    } else if (warnings != NULL && t->is_not_null && !column->is_required) {
+        sl_buf_printf(warnings,
+                      "column %" SL_FMT ": not null in the table, so a message without it becomes "
+                      "a dead letter only after PostgreSQL has refused it: say required: true\n",
                       SL_ARG(column->name));
     }
 }
 
-static void compare_columns(const struct sl_config *cfg, const PGresult *result, struct sl_buf *out)
+static void compare_columns(const struct sl_config *cfg, const PGresult *result, struct sl_buf *out,
+                            struct sl_buf *warnings)
 {
     const int rows = PQntuples(result);
 
@@ -364,7 +367,7 @@ static void compare_columns(const struct sl_config *cfg, const PGresult *result,
         } else {
             const struct table_column t = column_of_row(result, row);
 
-            compare_column(&cfg->columns[i], &t, out);
+            compare_column(&cfg->columns[i], &t, out, warnings);
         }
     }
     for (int row = 0; row < rows; row++) {
@@ -496,7 +499,7 @@ sl_rc sl_pg_target_check(struct sl_pg_conn *c, const struct sl_config *cfg, stru
     SL_TRY(read_table(c, cfg, &table, e));
     SL_TRY(read_columns(c, cfg, &columns, e));
     compare_table(table, mismatches, warnings);
-    compare_columns(cfg, columns, mismatches);
+    compare_columns(cfg, columns, mismatches, warnings);
     return describe_target(cfg, table, a, ret, e);
 }
 

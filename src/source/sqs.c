@@ -27,7 +27,7 @@ struct sqs_reply {
     struct sqs_reply *next;
     struct sl_arena arena;
     struct sl_sqs_message *messages;
-    struct sl_lease *lease;
+    struct sl_lease_entry **entries; /* of the messages */
     unsigned n;
     int64_t at_ms;      /* wall clock of its arrival */
     int64_t arrived_ms; /* monotonic */
@@ -52,6 +52,7 @@ struct sqs_source {
     unsigned receives;    /* out */
     unsigned target;      /* receives wanted in flight */
     bool was_empty;       /* the last answer brought nothing */
+    uint64_t to_return;   /* messages handed back, not yet counted so */
     bool is_paused;
     bool is_stopped;
     struct sl_backoff backoff;
@@ -144,10 +145,10 @@ static bool md5_matches(const struct sqs_source *s, const struct sl_sqs_message 
         return true;
     }
     if (EVP_Digest(body.ptr, body.len, digest, &n, s->md5, NULL) != 1 ||
-        m->md5_of_body.len != 2U * n) {
+        m->md5_of_body.len != (size_t)2 * n) {
         return false;
     }
-    for (unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (m->md5_of_body.ptr[2 * i] != hex[digest[i] >> 4] ||
             m->md5_of_body.ptr[2 * i + 1] != hex[digest[i] & 15]) {
             return false;
@@ -180,8 +181,9 @@ static unsigned drop_altered(struct sqs_source *s, struct sl_sqs_message *messag
 static sl_rc reply_keep(struct sqs_source *s, struct sqs_reply *reply, int64_t started_ms,
                         struct sl_err *e)
 {
-    reply->lease = sl_leases_add(&s->leases, reply->messages, reply->n, started_ms);
-    if (reply->lease == NULL) {
+    reply->entries = sl_arena_calloc(&reply->arena, reply->n, sizeof(struct sl_lease_entry *));
+    if (reply->entries == NULL ||
+        !sl_leases_add(&s->leases, reply->messages, reply->n, started_ms, reply->entries)) {
         return SL_FAIL(e, SL_NOMEM, "could not remember %u receipt handles", reply->n);
     }
     reply->at_ms = sl_clock_at_ms();
@@ -411,7 +413,7 @@ static sl_rc batch_take(struct sqs_source *s, struct sl_batch *b, struct sl_err 
         return SL_FAIL(e, SL_NOMEM, "could not take %u messages into a batch", reply->n);
     }
     for (unsigned i = 0; i < reply->n; i++) {
-        record_fill(&records[i], &reply->messages[i], &reply->lease->entries[i], reply->at_ms);
+        record_fill(&records[i], &reply->messages[i], reply->entries[i], reply->at_ms);
         b->records[b->n++] = &records[i];
     }
     s->ready = reply->next;
@@ -487,16 +489,28 @@ static void source_ack(void *self, const struct sl_batch *b)
     }
 }
 
+static void count_returned(struct sqs_source *s)
+{
+    if (!s->settings.returns_at_end || s->is_stopped) {
+        sl_count(&s->settings.shared->counters->returned, s->to_return);
+        s->to_return = 0;
+    }
+}
+
 static void source_release(void *self, const struct sl_batch *b)
 {
     struct sqs_source *s = self;
 
-    for (unsigned i = 0; i < b->n && !s->settings.returns_at_end; i++) {
-        if (b->records[i]->outcome == SL_OUTCOME_NONE) {
+    for (unsigned i = 0; i < b->n; i++) {
+        if (b->records[i]->outcome != SL_OUTCOME_NONE) {
+            continue;
+        }
+        s->to_return++;
+        if (!s->settings.returns_at_end) {
             sl_leases_return(&s->leases, b->records[i]->lease);
-            sl_count(&s->settings.shared->counters->returned, 1);
         }
     }
+    count_returned(s);
 }
 
 static void source_pause(void *self, bool is_paused)
@@ -519,6 +533,7 @@ static void drop_ready(struct sqs_source *s)
         struct sqs_reply *reply = s->ready;
 
         s->ready = reply->next;
+        s->to_return += reply->n;
         reply_free(reply);
     }
     s->ready_last = &s->ready;
@@ -531,7 +546,8 @@ static void source_flush(void *self, int64_t due_ms)
     struct sqs_source *s = self;
 
     drop_ready(s);
-    sl_count(&s->settings.shared->counters->returned, sl_leases_return_all(&s->leases));
+    sl_leases_return_all(&s->leases);
+    count_returned(s);
     while ((s->leases.owed > 0 || s->leases.calls > 0) && sl_clock_now_ms() < due_ms) {
         (void)source_step(s, -1, 0, due_ms);
     }
@@ -722,21 +738,25 @@ sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target
                                 .timeout_ms = ASK_TIMEOUT_MS,
                                 .reply_max_bytes = 1 << 20 };
     struct sl_http_reply reply = { 0 };
+    struct sl_err failure = { 0 };
     struct sl_buf body;
-    sl_rc rc = sl_http_new(&caller.http, e);
+    sl_rc rc = sl_http_new(&caller.http, &failure);
 
     sl_buf_init(&body, 64 << 10);
     sl_sqs_write_attributes(&body, cfg->sqs.queue_url);
     call.body = sl_buf_str(&body);
     if (rc == SL_OK) {
-        rc = sl_sqs_call_wait(&caller, &call, &reply, e);
+        rc = sl_sqs_call_wait(&caller, &call, &reply, &failure);
     }
     if (rc == SL_OK) {
-        rc = ask_read(&reply, ret, e);
+        rc = ask_read(&reply, ret, &failure);
         ret->server_at_s = rc == SL_OK ? reply.server_at_s : 0;
         sl_buf_done(&reply.body);
     }
     sl_buf_done(&body);
     sl_http_free(caller.http);
-    return rc;
+    if (rc != SL_OK) {
+        return SL_FAIL(e, rc, "queue %" SL_FMT ": %.700s", SL_ARG(cfg->sqs.queue_url), failure.msg);
+    }
+    return SL_OK;
 }

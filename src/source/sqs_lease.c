@@ -43,42 +43,79 @@ static void lease_unlink(struct sl_leases *l, struct sl_lease *lease)
     *(lease->next != NULL ? &lease->next->prev : &l->last) = lease->prev;
 }
 
-struct sl_lease *sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages,
-                               unsigned n, int64_t received_due_ms)
+static struct sl_lease *lease_new(const struct sl_sqs_message *messages, unsigned n)
 {
-    const int64_t half_ms = (int64_t)l->visibility_timeout_s * 500;
     size_t text_len = 0;
-    struct sl_lease *lease;
-    char *at;
 
     for (unsigned i = 0; i < n; i++) {
         text_len += messages[i].message_id.len + messages[i].receipt_handle.len;
     }
-    lease = calloc(1, sizeof *lease + text_len);
-    if (lease == NULL) {
-        return NULL;
-    }
-    at = lease->text;
-    lease->n = n;
-    lease->received_due_ms = received_due_ms;
-    lease->extend_due_ms = received_due_ms + half_ms;
-    for (unsigned i = 0; i < n; i++) {
-        const sl_str id = messages[i].message_id;
-        const sl_str handle = messages[i].receipt_handle;
+    return calloc(1, sizeof(struct sl_lease) + text_len);
+}
 
-        memcpy(at, id.ptr, id.len);
-        memcpy(at + id.len, handle.ptr, handle.len);
-        lease->entries[i] = (struct sl_lease_entry){ .lease = lease,
-                                                     .message_id = { at, id.len },
-                                                     .handle = { at + id.len, handle.len } };
-        at += id.len + handle.len;
+/* One handle twice in one request is refused whole by some servers. */
+static struct sl_lease_entry *lease_find(struct sl_lease *lease, sl_str handle)
+{
+    for (unsigned i = 0; i < lease->n; i++) {
+        if (sl_str_eq(lease->entries[i].handle, handle)) {
+            return &lease->entries[i];
+        }
     }
-    l->held += n;
+    return NULL;
+}
+
+static struct sl_lease_entry *lease_add(struct sl_lease *lease, const struct sl_sqs_message *m,
+                                        char *at)
+{
+    struct sl_lease_entry *entry = &lease->entries[lease->n++];
+    const sl_str id = m->message_id;
+    const sl_str handle = m->receipt_handle;
+
+    memcpy(at, id.ptr, id.len);
+    memcpy(at + id.len, handle.ptr, handle.len);
+    *entry = (struct sl_lease_entry){ .lease = lease,
+                                      .message_id = { at, id.len },
+                                      .handle = { at + id.len, handle.len } };
+    return entry;
+}
+
+static bool leases_add_ten(struct sl_leases *l, const struct sl_sqs_message *messages, unsigned n,
+                           int64_t received_due_ms, struct sl_lease_entry **ret_entries)
+{
+    struct sl_lease *lease = lease_new(messages, n);
+    char *at = lease == NULL ? NULL : lease->text;
+
+    if (lease == NULL) {
+        return false;
+    }
+    lease->received_due_ms = received_due_ms;
+    lease->extend_due_ms = received_due_ms + (int64_t)l->visibility_timeout_s * 500;
+    for (unsigned i = 0; i < n; i++) {
+        ret_entries[i] = lease_find(lease, messages[i].receipt_handle);
+        if (ret_entries[i] == NULL) {
+            ret_entries[i] = lease_add(lease, &messages[i], at);
+            at += messages[i].message_id.len + messages[i].receipt_handle.len;
+        }
+    }
+    l->held += lease->n;
     lease_link(l, lease);
     if (lease->extend_due_ms < l->tick_due_ms) {
         l->tick_due_ms = lease->extend_due_ms;
     }
-    return lease;
+    return true;
+}
+
+bool sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages, unsigned n,
+                   int64_t received_due_ms, struct sl_lease_entry **ret_entries)
+{
+    for (unsigned i = 0; i < n; i += SL_SQS_BATCH) {
+        const unsigned ten = n - i < SL_SQS_BATCH ? n - i : SL_SQS_BATCH;
+
+        if (!leases_add_ten(l, messages + i, ten, received_due_ms, ret_entries + i)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool is_owed(enum sl_lease_state state)
@@ -104,26 +141,18 @@ void sl_leases_delete(struct sl_leases *l, struct sl_lease_entry *entry)
 
 void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry)
 {
-    entry_set(l, entry, SL_LEASE_RETURN);
+    if (entry->state == SL_LEASE_HELD) {
+        entry_set(l, entry, SL_LEASE_RETURN);
+    }
 }
 
-void sl_leases_leave(struct sl_leases *l, struct sl_lease_entry *entry)
+void sl_leases_return_all(struct sl_leases *l)
 {
-    entry_set(l, entry, SL_LEASE_GONE);
-}
-
-unsigned sl_leases_return_all(struct sl_leases *l)
-{
-    const unsigned n = l->held;
-
     for (struct sl_lease *lease = l->first; lease != NULL; lease = lease->next) {
         for (unsigned i = 0; i < lease->n; i++) {
-            if (lease->entries[i].state == SL_LEASE_HELD) {
-                entry_set(l, &lease->entries[i], SL_LEASE_RETURN);
-            }
+            sl_leases_return(l, &lease->entries[i]);
         }
     }
-    return n;
 }
 
 /* A redelivery makes older handles stale: a delete with one may succeed and delete nothing. */
@@ -197,6 +226,14 @@ static void call_entries(struct lease_call *call, const struct sl_sqs_failure *f
     }
 }
 
+/* The queue refuses the whole request, and would again: as if it refused each entry. */
+static void call_refused(struct lease_call *call)
+{
+    for (unsigned i = 0; i < call->n && call->about != SL_LEASE_HELD; i++) {
+        entry_refused(call->l, call->entries[i], SL_STR("RequestRefused"));
+    }
+}
+
 /* No usable answer: ask again later, all of it; repeating a delete is safe. */
 static void call_unanswered(struct lease_call *call, const struct sl_err *e)
 {
@@ -227,7 +264,7 @@ static sl_rc call_read(struct lease_call *call, struct sl_http_reply *reply, str
         return sl_sqs_read_error(call->l->parser, reply->status, sl_str_of(reply->error_code),
                                  sl_buf_str(&reply->body), e);
     }
-    sl_arena_init(&arena, REPLY_MAX * 4, 16 << 10);
+    sl_arena_init(&arena, (size_t)REPLY_MAX * 4, 16 << 10);
     rc = sl_sqs_read_batch(call->l->parser, sl_buf_str(&reply->body), &arena, call->n, &failures,
                            &failures_n, e);
     if (rc == SL_OK) {
@@ -243,11 +280,16 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
 {
     struct lease_call *call = ctx;
     struct sl_err e;
+    sl_rc rc;
 
     call->l->calls--;
     call->lease->calls--;
     call->l->tick_due_ms = 0;
-    if (call_read(call, reply, &e) != SL_OK) {
+    rc = call_read(call, reply, &e);
+    if (rc != SL_OK && sl_rc_fate(rc) == SL_FATE_STOP) {
+        call_refused(call);
+    }
+    if (rc != SL_OK) {
         call_unanswered(call, &e);
     }
     free(call);

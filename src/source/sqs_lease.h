@@ -58,20 +58,22 @@ struct sl_leases {
     struct sl_backoff backoff; /* after a request without an answer */
 };
 
-/* Lend: remember the handles of a reply.
- * Returns: the lease, NULL when memory ran out. */
-struct sl_lease *sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages,
-                               unsigned n, int64_t received_due_ms);
+/* Lend: remember the handles of a reply, in leases of up to ten.
+ *
+ * Shape:   ret_entries has room for n; a message that stands twice in the reply with one handle
+ *          has one entry
+ * Returns: false when memory ran out; some may be remembered then, and come back by themselves
+ */
+bool sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages, unsigned n,
+                   int64_t received_due_ms, struct sl_lease_entry **ret_entries);
 
-/* Say what is to become of a message; the request goes out with the next tick. */
+/* Say what is to become of a message; the request goes out with the next tick.  What is to be
+ * deleted is not handed back any more. */
 void sl_leases_delete(struct sl_leases *l, struct sl_lease_entry *entry);
 void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry);
 
-/* Forget an entry without a request: its message stays in the queue and comes back by itself. */
-void sl_leases_leave(struct sl_leases *l, struct sl_lease_entry *entry);
-
-/* Hand back every message that is held.  Returns: how many. */
-unsigned sl_leases_return_all(struct sl_leases *l);
+/* Hand back every message that is held. */
+void sl_leases_return_all(struct sl_leases *l);
 
 /* Send what is due: heartbeats at half the visibility timeout, deletes, hand-backs.
  * Returns: when to call again (monotonic ms). */

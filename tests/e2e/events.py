@@ -69,5 +69,6 @@ def is_login(body):
     except ValueError:
         return False
     return (isinstance(v, dict)
-            and all(isinstance(v.get(k), str) for k in ("user_id", "device_type", "ip", "device_id"))
+            and all(isinstance(v.get(k), str)
+                    for k in ("user_id", "device_type", "ip", "device_id"))
             and re.fullmatch(r"\d+(\.\d+){1,2}", str(v.get("app_version"))) is not None)

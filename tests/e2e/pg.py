@@ -114,7 +114,8 @@ class Cluster:
 
     def connect(self, name):
         c = psycopg2.connect(host=self.dir, port=self.port, user="postgres", dbname=name,
-                             application_name="test", options="-c timezone=UTC -c statement_timeout=30s")
+                             application_name="test",
+                             options="-c timezone=UTC -c statement_timeout=30s")
         c.autocommit = True
         return c
 
@@ -195,8 +196,9 @@ class Database:
     def dump(self):
         """The whole database as text, dead letters and all."""
         c = self.cluster
-        done = subprocess.run([f"{c.bin}/pg_dump", "-h", c.dir, "-p", str(c.port), "-U", "postgres",
-                               self.name], stdout=subprocess.PIPE, check=True, timeout=60)
+        done = subprocess.run([f"{c.bin}/pg_dump", "-h", c.dir, "-p", str(c.port),
+                               "-U", "postgres", self.name],
+                              stdout=subprocess.PIPE, check=True, timeout=60)
         return done.stdout
 
     def psql(self, text):

@@ -128,7 +128,8 @@ class Running:
             self.process.wait(within * SLOWER)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"still running after {within * SLOWER:g} s: {self.result()!r}") from None
+            raise AssertionError(f"still running after {within * SLOWER:g} s: "
+                                 f"{self.result()!r}") from None
         return self.result()
 
     def result(self):
@@ -214,7 +215,7 @@ class Sluice:
     # Running it
 
     def start(self, *arguments, stdin=None):
-        wrapper = shlex.split(os.environ.get("SLUICE_WRAP", ""))  # "valgrind -q --error-exitcode=99"
+        wrapper = shlex.split(os.environ.get("SLUICE_WRAP", ""))  # valgrind and its options
         running = Running(wrapper + [self.binary, *arguments], self.env, self.folder, stdin,
                           f"{self.name}-{len(self.started)}")
         self.started.append(running)

@@ -171,12 +171,21 @@ def test_a_message_is_deleted_only_after_its_row_can_be_seen(sluice, queue, db, 
     assert queue.is_empty()
 
 
-def test_repeats_inside_one_reply_are_collapsed(sluice, queue, db, proxy):
+@pytest.mark.parametrize("handles", ["handles of their own", "one handle"])
+def test_repeats_inside_one_reply_are_collapsed(sluice, queue, db, proxy, handles):
     """With a visibility timeout of 0 a server may put a message twice into one reply."""
-    def double(value):
-        value["Messages"] = [m for m in value.get("Messages", []) for _ in range(2)]
+    def double(call, forward):
+        value = forward().json()
+        messages = value.get("Messages", [])
+        if handles == "handles of their own":
+            for message in messages:
+                queue.hide(message, 0)
+            value["Messages"] = messages + forward().json().get("Messages", [])
+        else:
+            value["Messages"] = [m for m in messages for _ in range(2)]
+        return faults.Reply.of(value)
 
-    proxy.on("ReceiveMessage", faults.edit(double))
+    proxy.on("ReceiveMessage", double)
     ids = queue.send(logins(5))
     summary = sluice.with_message_id().through(proxy).drain()
     assert (summary.received, summary.loaded, summary.duplicates) == (10, 5, 5), summary.line

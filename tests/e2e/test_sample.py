@@ -32,8 +32,8 @@ def utc_day():
 def assert_rows_are_right(sluice, db, bodies, days):
     """Every column of every row, masked ones recovered by Python."""
     keys = tokens.read_keys(sluice.keys)
-    got = [(user, device, tokens.unmask(keys, "ip", ip), tokens.unmask(keys, "device_id", device_id),
-            locale, version, date)
+    got = [(user, device, tokens.unmask(keys, "ip", ip),
+            tokens.unmask(keys, "device_id", device_id), locale, version, date)
            for user, device, ip, device_id, locale, version, date
            in db.rows(f"SELECT {COLUMNS} FROM user_logins")]
     assert {row[-1] for row in got} <= set(days), "create_date is the UTC day of sending"

@@ -55,7 +55,8 @@ def siv(master, kid, context):
 def mask(keys, context, value, kid="k1"):
     if not value:
         return value
-    sealed = siv(keys[kid], kid, context).encrypt(pad(value.encode()), [f"v1.{kid}.{context}".encode()])
+    aad = f"v1.{kid}.{context}".encode()
+    sealed = siv(keys[kid], kid, context).encrypt(pad(value.encode()), [aad])
     return f"v1.{kid}." + base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 

@@ -1,0 +1,43 @@
+"""test_docs.py - the manuals are what the program prints, and every command explains itself."""
+import re
+
+import pytest
+
+from conftest import ROOT
+
+COMMANDS = ["run", "check", "keys", "keys new", "mask", "unmask", "dead", "dead list", "dead show",
+            "generate", "sql", "sql schema", "docs", "docs config", "version"]
+
+
+@pytest.mark.parametrize("name", ["config", "errors", "methods"])
+def test_the_manual_is_what_the_program_prints(bare, name):
+    printed = bare.good("docs", name).text
+    assert len(printed) > 200
+    assert (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") == printed, (
+        "run: make docs")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(bare, command):
+    result = bare.good(*command.split(), "--help")
+    assert "Examples" in result.text and "sluice " + command.split()[0] in result.text
+
+
+def test_help_lists_every_command(bare):
+    text = bare.good("--help").text
+    for command in {c.split()[0] for c in COMMANDS}:
+        assert re.search(rf"\b{command}\b", text), command
+
+
+def test_version_names_the_version(bare):
+    assert re.search(r"\d+\.\d+\.\d+", bare.good("version").text)
+    assert re.search(r"\d+\.\d+\.\d+", bare.good("--version").text)
+
+
+def test_every_reason_stands_in_the_manual_of_errors(bare):
+    table = (ROOT / "src" / "record" / "reasons.def").read_text(encoding="utf-8")
+    reasons = re.findall(r'^X\(\w+,\s*"(\w+)"', table, re.M)
+    printed = bare.good("docs", "errors").text
+    assert len(reasons) > 10
+    for reason in reasons:
+        assert reason in printed
