@@ -140,7 +140,8 @@ def test_a_variable_is_replaced_and_has_a_default(sluice, queue, db):
 
 @pytest.mark.parametrize("arguments, word", [
     ([], "(?i)usage|command|help"), (["dance"], "dance"), (["run", "--quickly"], "--quickly"),
-    (["run"], "-c"), (["run", "-c"], "-c"), (["run", "-c", "x", "--max-messages", "few"], "--max-messages"),
+    (["run"], "-c"), (["run", "-c"], "-c"),
+    (["run", "-c", "x", "--max-messages", "few"], "--max-messages"),
     (["run", "-c", "x", "--log-format", "verse"], "--log-format.*text.*json"),
     (["run", "-c", "x", "surplus"], "surplus"), (["keys"], "new"), (["keys", "new"], "(?i)file"),
     (["mask"], "--keys|--context"), (["generate", "--count", "-5"], "--count"),

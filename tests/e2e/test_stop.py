@@ -1,4 +1,5 @@
 """test_stop.py - when it ends, and that ending loses and doubles nothing."""
+import re
 import signal
 import time
 
@@ -6,7 +7,8 @@ import pytest
 
 import faults
 from events import LOGIN_TABLE, logins
-from wait import eventually
+from sluice import wait_for_text
+from wait import SLOWER, eventually
 
 WITH_MESSAGE_ID = LOGIN_TABLE + ", message_id text)"
 
@@ -20,10 +22,12 @@ def test_a_signal_in_mid_run_loses_and_doubles_nothing(sluice, make_queue, db, p
     sluice.with_message_id().use_queue(queue).through(proxy).in_parallel(2, 2)
     running = sluice.begin()
     eventually(lambda: db.count() > 0 and hold.held == 4, what="rows, and four polls out")
-    running.term(number)
+    running.send(number)
+    wait_for_text(running, "stopping")
     hold.release()
     result = running.wait(20)
     assert result.rc == 0, result
+    assert proxy.count("ReceiveMessage") == 7, "a receive after the signal"
     first = result.summary
     assert first.loaded == db.count() < 80, "it was over before the signal"
     assert queue.counts() == (80 - db.count(), 0, 0), "what is not loaded is visible at once"
@@ -78,7 +82,7 @@ def test_a_second_signal_ends_it_quickly_and_loses_nothing(sluice, make_queue, d
         began = time.monotonic()
         running.send(number)
         result = running.wait(5)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 2 * SLOWER
     assert result.rc == rc, result
     assert db.count() == 0 and sum(queue.counts()) == 10
     summary = sluice.drain()
@@ -88,8 +92,10 @@ def test_a_second_signal_ends_it_quickly_and_loses_nothing(sluice, make_queue, d
 
 def test_max_messages_stops_after_so_many(sluice, queue, db):
     queue.send(logins(40))
+    began = time.monotonic()
     result = sluice.run("--max-messages", "17")
     assert result.rc == 0, result
+    assert time.monotonic() - began < 4 * SLOWER, "it waits although no poll is out"
     assert (result.summary.received, result.summary.loaded) == (17, 17), result.summary.line
     assert db.count() == 17
     assert queue.counts() == (23, 0, 0), "the rest is still there, visible"
@@ -108,7 +114,7 @@ def test_max_messages_holds_for_all_workers_together(sluice, queue, db):
 def test_until_empty_on_an_empty_queue_ends_at_once(sluice, queue):
     began = time.monotonic()
     summary = sluice.drain()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 8 * SLOWER
     assert summary.line.startswith("received 0, loaded 0, duplicates 0, dead-lettered 0, returned")
 
 
@@ -137,7 +143,7 @@ def test_until_empty_does_not_wait_for_ever_for_another_consumer(sluice, make_qu
     result = sluice.use_queue(queue).run("--until-empty", within=20)
     assert result.rc == 0, result
     assert result.summary.loaded == 1
-    assert any("still hold" in line and "1" in line for line in result.err_lines), result
+    assert re.search(r'in flight.*"sluice.messages":1\b', result.err), result
 
 
 def test_follow_mode_goes_on_until_it_is_stopped(sluice, queue, db):
@@ -159,5 +165,5 @@ def test_a_message_is_loaded_within_a_second_of_its_arrival(sluice, queue, db):
     queue.send(logins(1, first=1))
     began = time.monotonic()
     eventually(lambda: db.count() == 2)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 1.5 * SLOWER
     running.stop()

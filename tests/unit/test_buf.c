@@ -235,7 +235,8 @@ static void what_is_no_utf8_becomes_the_replacement_character(void **state)
     escapes(state, "\xf4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\""); /* beyond U+10FFFF */
     escapes(state, "\xf0\x8f\xbf\xbf", 4, "\"" BAD BAD BAD BAD "\""); /* overlong */
     escapes(state, "\xf5\x80\x80\x80", 4, "\"" BAD BAD BAD BAD "\"");
-    escapes(state, "\xe2\x82", 2, "\"" BAD BAD "\""); /* cut off */
+    escapes(state, "\xe2\x82", 2, "\"" BAD BAD "\"");     /* cut off */
+    escapes(state, "\xe2\x82\xac", 2, "\"" BAD BAD "\""); /* what follows is not its own */
     escapes(state, "\xe2\x82\"", 3, "\"" BAD BAD "\\\"\"");
 }
 

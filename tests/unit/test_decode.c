@@ -139,6 +139,10 @@ static const struct reason_row {
       "f",
       { "{\"f\":2147483648}", "{\"f\":-2147483649}", "{\"f\":99999999999999999999}" } },
     { SL_REASON_OUT_OF_RANGE,
+      COLUMN("from: f, type: integer, convert: version"),
+      "f",
+      { "{\"f\":\"2148.0.0\"}", "{\"f\":\"1.1000\"}" } },
+    { SL_REASON_OUT_OF_RANGE,
       COLUMN("from: f, type: bigint"),
       "f",
       { "{\"f\":9223372036854775808}", "{\"f\":-9223372036854775809}" } },
@@ -158,7 +162,8 @@ static const struct reason_row {
     { SL_REASON_NUL_CHARACTER,
       COLUMN("from: f, type: jsonb"),
       "f",
-      { "{\"f\":\"\\u0000\"}", "{\"f\":{\"a\":[\"\\u0000\"]}}", "{\"f\":{\"\\u0000\":1}}" } },
+      { "{\"f\":\"\\u0000\"}", "{\"f\":{\"a\":[\"\\u0000\"]}}", "{\"f\":[\"\\u0000\",1]}",
+        "{\"f\":{\"\\u0000\":1}}" } },
     { SL_REASON_LONE_SURROGATE,
       TEXT,
       "f",
@@ -171,7 +176,7 @@ static const struct reason_row {
     { SL_REASON_BAD_VERSION,
       COLUMN("from: f, type: integer, convert: version"),
       "f",
-      { "{\"f\":\"\"}", "{\"f\":\"1.2.3.4\"}", "{\"f\":\"1.x\"}", "{\"f\":\"2148.0.0\"}" } },
+      { "{\"f\":\"\"}", "{\"f\":\"1.2.3.4\"}", "{\"f\":\"1.x\"}" } },
     { SL_REASON_BAD_DATE,
       COLUMN("from: f, type: date"),
       "f",
@@ -657,14 +662,24 @@ static void an_empty_body_is_sealed_also(void **state)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
+static const char *const memory_bodies[] = {
+    "{\"id\":\"u\",\"ip\":\"192.0.2.7\",\"n\":1500,\"j\":{\"a\":[1,2,3,{\"b\":\"c\"}]}}",
+    "{\"id\":\"0123456789012345678901234567890123456789\",\"ip\":\"2001:db8::1\",\"j\":\"x\"}",
+    "{\"id\":7,\"ip\":\"sealed\"}",
+};
+
+/* What went through is all there. */
+static void check_values(const struct sl_value *v, unsigned body)
+{
+    is_text(&v[0], body == 0 ? "u" : "0123456789012345678901234567890123456789");
+    assert_int_equal(v[1].kind, SL_VALUE_TEXT);
+    assert_int_equal(v[1].text.len, 49);
+    is_text(&v[4], body == 0 ? "{\"a\":[1,2,3,{\"b\":\"c\"}]}" : "\"x\"");
+}
+
 /* A batch and a scratch with room for so many bytes.  Returns: whether all of it went through. */
 static bool fits(struct world *w, size_t batch_bytes, size_t scratch_bytes)
 {
-    static const char *const bodies[] = {
-        "{\"id\":\"u\",\"ip\":\"192.0.2.7\",\"n\":1500,\"j\":{\"a\":[1,2,3,{\"b\":\"c\"}]}}",
-        "{\"id\":\"0123456789012345678901234567890123456789\",\"ip\":\"2001:db8::1\",\"j\":\"x\"}",
-        "{\"id\":7,\"ip\":\"sealed\"}",
-    };
     struct sl_arena bodies_arena;
     struct sl_err e = { 0 };
     sl_rc rc;
@@ -675,7 +690,7 @@ static bool fits(struct world *w, size_t batch_bytes, size_t scratch_bytes)
     w->b.records = sl_arena_calloc(&bodies_arena, 8, sizeof(struct sl_record *));
     for (unsigned i = 0; i < 6; i++) {
         struct sl_record *r = sl_arena_calloc(&bodies_arena, 1, sizeof *r);
-        const sl_str body = sl_str_of(bodies[i % 3]);
+        const sl_str body = sl_str_of(memory_bodies[i % 3]);
         char *copy = sl_arena_calloc(&bodies_arena, 1, body.len + SL_JSON_PADDING);
 
         memcpy(copy, body.ptr, body.len);
@@ -697,6 +712,9 @@ static bool fits(struct world *w, size_t batch_bytes, size_t scratch_bytes)
         assert_int_equal(w->b.records[i]->verdict.reason,
                          i % 3 == 2 ? SL_REASON_WRONG_TYPE : SL_REASON_NONE);
         assert_int_equal(w->b.records[i]->sealed.len > 0, i % 3 == 2);
+        if (i % 3 != 2) {
+            check_values(w->b.records[i]->values, i % 3);
+        }
     }
     sl_arena_done(&w->b.arena);
     w->b = (struct sl_batch){ 0 };
@@ -736,6 +754,57 @@ static void memory_that_runs_out_while_parsing_is_said_and_never_a_verdict(void 
     assert_true(has_fitted);
 }
 
+/* The last thing that the batch has no room for is the text itself. */
+static void a_text_without_room_is_said_and_never_an_empty_value(void **state)
+{
+    static const char *const columns[] = { TEXT, COLUMN("from: f, type: text, mask: siv"),
+                                           COLUMN("from: f, type: jsonb"),
+                                           COLUMN("from: $body, type: jsonb") };
+    struct world *w = *state;
+    char body[512];
+
+    (void)snprintf(body, sizeof body, "{\"f\":\"%0300d\"}", 7);
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned full = 0;
+
+        for (size_t bytes = 256; bytes <= 1024; bytes += 16) {
+            struct sl_arena arena = { 0 };
+            struct sl_record *r;
+            sl_rc rc;
+
+            world_begin(w, columns[i]);
+            r = world_add(&w->b, "m1", sl_str_of(body));
+            arena = w->b.arena;
+            sl_arena_init(&w->b.arena, bytes, 16);
+            rc = sl_stage_decode(&w->p, &w->b, NULL);
+            if (rc == SL_OK) {
+                is_good(r);
+                assert_true(r->values[0].text.len >= 300);
+                assert_non_null(r->values[0].text.ptr);
+            } else {
+                assert_int_equal(rc, SL_NOMEM);
+                full += r->values != NULL;
+            }
+            sl_arena_adopt(&w->b.arena, &arena);
+        }
+        assert_true(full > 0);
+    }
+}
+
+static void memory_for_parsing_is_that_of_one_record_at_a_time(void **state)
+{
+    struct world *w = *state;
+
+    world_begin(w, TEXT);
+    sl_arena_done(&w->p.scratch);
+    sl_arena_init(&w->p.scratch, 4096, 512);
+    for (int i = 0; i < 60; i++) {
+        (void)world_add(&w->b, "m", SL_STR("{\"f\":\"x\",\"g\":[1,2,3]}"));
+    }
+    assert_int_equal(sl_stage_decode(&w->p, &w->b, NULL), SL_OK);
+    is_good(w->b.records[59]);
+}
+
 int main(void)
 {
 #define RULE(f) cmocka_unit_test_setup_teardown(f, world_new, world_free)
@@ -765,6 +834,8 @@ int main(void)
         RULE(an_empty_body_is_sealed_also),
         RULE(memory_that_runs_out_anywhere_is_said_and_never_a_verdict),
         RULE(memory_that_runs_out_while_parsing_is_said_and_never_a_verdict),
+        RULE(a_text_without_room_is_said_and_never_an_empty_value),
+        RULE(memory_for_parsing_is_that_of_one_record_at_a_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

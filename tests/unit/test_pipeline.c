@@ -73,9 +73,6 @@ static sl_rc scene_receive(void *self, struct sl_batch *b, int64_t due_ms, struc
     if (s->receives == s->stops_at) {
         atomic_store(&s->w.should_stop, true);
     }
-    if (s->receive_says != SL_OK) {
-        return SL_FAIL(e, s->receive_says, "the queue says no");
-    }
     for (unsigned i = 0; i < s->bodies_n; i++) {
         char id[16];
 
@@ -83,7 +80,7 @@ static sl_rc scene_receive(void *self, struct sl_batch *b, int64_t due_ms, struc
         (void)world_add(b, id, sl_str_of(s->bodies[i]));
     }
     s->bodies_n = 0;
-    return SL_OK;
+    return s->receive_says == SL_OK ? SL_OK : SL_FAIL(e, s->receive_says, "the queue says no");
 }
 
 static void id_copy(char to[static 16], const struct sl_record *r)
@@ -363,6 +360,7 @@ static void a_failed_receive_is_reported_and_loads_nothing(void **state)
     s->receive_says = SL_THROTTLED;
     runs(s, SL_THROTTLED);
     assert_int_equal(s->loads, 0);
+    assert_int_equal(s->released_n, 3); /* what came with it */
 }
 
 static void a_bad_record_is_loaded_as_a_dead_letter_beside_its_neighbours(void **state)
