@@ -22,6 +22,7 @@ enum {
     PROGRESS_LOG_MS = 10000, /* without a terminal */
     OTHERS_GRACE_S = 5,
     UNTIL_EMPTY_WAIT_S = 1, /* a long poll still asks every server, and the end comes soon */
+    VISIBILITY_S = 30, /* asked for where the queue's own is 0: nothing would be ours at all */
     PARSER_MAX = 16 << 20,
     BAR_CELLS = 20,
 };
@@ -119,17 +120,18 @@ static unsigned workers_wanted(const struct sl_app *app)
 static struct sl_sqs_settings source_settings(struct sl_app *app)
 {
     const struct sl_config *cfg = app->cfg;
-    const bool sets_visibility = cfg->sqs.visibility_timeout_s != 0;
+    const unsigned queue_s = (unsigned)app->queue.visibility_timeout_s;
+    const unsigned own_s = cfg->sqs.visibility_timeout_s;
     const bool ends = app->options.until_empty || app->options.is_dry_run;
 
     return (struct sl_sqs_settings){
         .cfg = cfg,
         .target = &app->aws,
         .shared = &app->shared,
-        .sets_visibility = sets_visibility,
+        .stop = &app->stop,
+        .sets_visibility = own_s != 0 || queue_s == 0,
         .returns_at_end = app->options.is_dry_run,
-        .visibility_timeout_s = sets_visibility ? cfg->sqs.visibility_timeout_s
-                                                : (unsigned)app->queue.visibility_timeout_s,
+        .visibility_timeout_s = own_s != 0 ? own_s : queue_s != 0 ? queue_s : VISIBILITY_S,
         .wait_time_s = ends && cfg->sqs.wait_time_s > UNTIL_EMPTY_WAIT_S ? UNTIL_EMPTY_WAIT_S
                                                                          : cfg->sqs.wait_time_s,
         .memory_bytes = cfg->memory_bytes / app->workers_n,
@@ -143,12 +145,12 @@ static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err 
 
     *p = (struct sl_pipeline){ .cfg = app->cfg,
                                .counters = &app->counters,
-                               .should_stop = &app->should_stop,
+                               .stop = &app->stop,
                                .batch_rows = SL_BATCH_ROWS,
                                .backoff = { .base_ms = 100,
                                             .cap_ms = 5000,
                                             .random = (uint64_t)sl_clock_at_ms() + w->number } };
-    w->should_stop = &app->should_stop;
+    w->stop = &app->stop;
     sl_arena_init(&p->scratch, SL_BATCH_BYTES, 64 << 10);
     SL_TRY(sl_sqs_open(&settings, &p->source, e));
     SL_TRY(sl_json_parser_new(PARSER_MAX, &p->parser, e));
@@ -220,51 +222,63 @@ void sl_app_close(struct sl_app *app)
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
-static void stop_all(struct sl_app *app)
+static void stop_all(struct sl_app *app, bool is_urgent)
 {
-    atomic_store(&app->should_stop, true);
+    sl_stop_ask(&app->stop, is_urgent);
     for (unsigned i = 0; i < app->workers_n; i++) {
         sl_sqs_wake(&app->workers[i].pipeline.source);
     }
 }
 
-/* All signals come here.  The second one ends the process: what is committed stays, what is not
- * was not deleted. */
-static void *signal_main(void *ctx)
+static sigset_t stop_signals(void)
 {
-    struct sl_app *app = ctx;
-    bool is_second = false;
     sigset_t set;
-    int sig;
 
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    return set;
+}
+
+/* All signals come here.  The second one ends the process: what is committed stays, what is not
+ * was not deleted.  The thread is cancelled in sigwait and nowhere else. */
+static void *signal_main(void *ctx)
+{
+    const sigset_t set = stop_signals();
+    bool is_second = false;
+    int state;
+    int sig;
+
     while (sigwait(&set, &sig) == 0) {
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
         if (is_second) {
             _exit(128 + sig);
         }
         is_second = true;
         SL_LOG(SL_LOG_INFO, "stopping: finishing what is held",
                sl_field_int("process.signal", sig));
-        stop_all(app);
+        stop_all(ctx, true);
+        (void)pthread_setcancelstate(state, NULL);
     }
     return NULL;
 }
 
-static sl_rc start_signals(struct sl_app *app, struct sl_err *e)
+static sl_rc signals_start(struct sl_app *app, pthread_t *ret, struct sl_err *e)
 {
-    pthread_t thread;
-    sigset_t set;
+    const sigset_t set = stop_signals();
 
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGTERM);
-    (void)sigaddset(&set, SIGINT);
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 ||
-        pthread_create(&thread, NULL, signal_main, app) != 0 || pthread_detach(thread) != 0) {
+        pthread_create(ret, NULL, signal_main, app) != 0) {
         return SL_FAIL(e, SL_NOMEM, "could not start a thread");
     }
     return SL_OK;
+}
+
+/* It must not wake workers that are gone. */
+static void signals_end(pthread_t thread)
+{
+    (void)pthread_cancel(thread);
+    (void)pthread_join(thread, NULL);
 }
 
 static bool all_idle(const struct sl_app *app)
@@ -275,6 +289,15 @@ static bool all_idle(const struct sl_app *app)
         }
     }
     return true;
+}
+
+/* Messages whose end is known. */
+static uint64_t accounted_for(const struct sl_app *app)
+{
+    const struct sl_counters *c = &app->counters;
+
+    return sl_counted(&c->loaded) + sl_counted(&c->duplicates) + sl_counted(&c->dead_lettered) +
+           sl_counted(&c->returned);
 }
 
 /* What has been seen of a queue that may be empty. */
@@ -310,8 +333,8 @@ static bool is_empty(struct sl_app *app, struct emptiness *seen)
     struct sl_sqs_attributes now;
     int64_t left;
 
-    if (!all_idle(app)) {
-        seen->looks = 0;
+    if (!all_idle(app) || received != accounted_for(app)) {
+        *seen = (struct emptiness){ .next_look_ms = seen->next_look_ms };
         return false;
     }
     if (sl_clock_now_ms() < seen->next_look_ms ||
@@ -319,8 +342,9 @@ static bool is_empty(struct sl_app *app, struct emptiness *seen)
         return false;
     }
     seen->next_look_ms = sl_clock_now_ms() + LOOK_MS;
-    seen->looks = received == seen->received ? seen->looks : 0;
-    seen->received = received;
+    if (received != seen->received) {
+        *seen = (struct emptiness){ .next_look_ms = seen->next_look_ms, .received = received };
+    }
     left = now.visible + now.delayed + now.not_visible - (int64_t)sl_sqs_left(&app->shared);
     if (left > 0) {
         seen->looks = 0;
@@ -414,7 +438,7 @@ static void watch(struct sl_app *app)
     if (!progress.has_terminal) {
         progress.next_ms = app->started_ms + PROGRESS_LOG_MS;
     }
-    while (!atomic_load(&app->should_stop) && !is_done(app, &seen)) {
+    while (!atomic_load(&app->stop.is_asked) && !is_done(app, &seen)) {
         show_progress(app, &progress);
         (void)wait.until(wait.self, -1, 0, sl_clock_now_ms() + TICK_MS);
     }
@@ -426,10 +450,8 @@ static void watch(struct sl_app *app)
 /* received = loaded + duplicates + dead-lettered + returned; nothing is in flight any more. */
 static sl_rc reconcile(const struct sl_app *app, struct sl_err *e)
 {
-    const struct sl_counters *c = &app->counters;
-    const uint64_t received = sl_counted(&c->received);
-    const uint64_t ended = sl_counted(&c->loaded) + sl_counted(&c->duplicates) +
-                           sl_counted(&c->dead_lettered) + sl_counted(&c->returned);
+    const uint64_t received = sl_counted(&app->counters.received);
+    const uint64_t ended = accounted_for(app);
 
     if (received != ended) {
         return SL_FAIL(e, SL_BUG,
@@ -439,18 +461,9 @@ static sl_rc reconcile(const struct sl_app *app, struct sl_err *e)
     return SL_OK;
 }
 
-sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
+/* The first failure is the run's; there may be several. */
+static sl_rc join_workers(struct sl_app *app, sl_rc rc, struct sl_err *e)
 {
-    sl_rc rc = start_signals(app, e);
-
-    app->started_ms = sl_clock_now_ms();
-    for (unsigned i = 0; i < app->workers_n && rc == SL_OK; i++) {
-        rc = sl_worker_start(&app->workers[i], e);
-    }
-    if (rc == SL_OK) {
-        watch(app);
-    }
-    stop_all(app);
     for (unsigned i = 0; i < app->workers_n; i++) {
         sl_worker_join(&app->workers[i]);
         if (rc == SL_OK && app->workers[i].failure.rc != SL_OK) {
@@ -460,5 +473,24 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
             }
         }
     }
+    return rc;
+}
+
+sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
+{
+    pthread_t signals;
+    sl_rc rc = SL_OK;
+
+    SL_TRY(signals_start(app, &signals, e));
+    app->started_ms = sl_clock_now_ms();
+    for (unsigned i = 0; i < app->workers_n && rc == SL_OK; i++) {
+        rc = sl_worker_start(&app->workers[i], e);
+    }
+    if (rc == SL_OK) {
+        watch(app);
+    }
+    stop_all(app, rc != SL_OK);
+    rc = join_workers(app, rc, e);
+    signals_end(signals);
     return rc != SL_OK ? rc : reconcile(app, e);
 }

@@ -8,6 +8,7 @@
 #include "pipeline/worker.h"
 #include "sink/pg_schema.h"
 #include "source/sqs.h"
+#include "source/sqs_queue.h"
 #include "telemetry/counters.h"
 
 struct sl_app_options {
@@ -27,7 +28,7 @@ struct sl_app {
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_pg_target target;
     struct sl_sqs_shared shared;
-    _Atomic bool should_stop;
+    struct sl_stop stop;
     struct sl_worker *workers;
     unsigned workers_n;
     int64_t started_ms; /* monotonic */

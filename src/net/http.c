@@ -76,6 +76,8 @@ void sl_http_free(struct sl_http *h)
     for (struct sl_http_call *call = h->busy; call != NULL; call = next) {
         next = call->next;
         (void)curl_multi_remove_handle(h->multi, call->easy);
+        call->reply.rc = SL_FAIL(&call->reply.err, SL_STOPPED, "the request was aborted");
+        call->done(call->ctx, &call->reply);
         call_free(call);
     }
     for (struct sl_http_call *call = h->idle; call != NULL; call = next) {
@@ -302,8 +304,9 @@ short sl_http_wait(struct sl_http *h, int fd, short events, int64_t due_ms)
     struct curl_waitfd extra = { .fd = fd, .events = poll_to_curl(events) };
     int64_t wait_ms = due_ms - sl_clock_now_ms();
 
-    if (http_step(h) > 0 && fd < 0) {
-        return 0;
+    /* What was completed may be what the caller waits for. */
+    if (http_step(h) > 0) {
+        wait_ms = 0;
     }
     wait_ms = wait_ms < 0 ? 0 : wait_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : wait_ms;
     (void)curl_multi_poll(h->multi, fd < 0 ? NULL : &extra, fd < 0 ? 0 : 1, (int)wait_ms, NULL);

@@ -11,7 +11,8 @@ struct sl_http;
 struct sl_http_call;
 
 struct sl_http_reply {
-    sl_rc rc;           /* SL_OK: an answer came, of any status; else SL_DISCONNECTED, SL_TIMEOUT */
+    sl_rc rc; /* SL_OK: an answer came, of any status; else SL_DISCONNECTED, SL_TIMEOUT, SL_NOMEM,
+               * SL_STOPPED */
     struct sl_err err;  /* when rc is not SL_OK */
     int status;         /* of HTTP */
     struct sl_buf body; /* padded for sl_json_parse; the receiver may keep it, and then zeroes it */
@@ -26,7 +27,7 @@ struct sl_http_request {
     size_t reply_max_bytes;
     unsigned timeout_ms; /* for the whole of it */
 
-    /* Called once, from sl_http's wait, never from sl_http_send. */
+    /* Called once, from sl_http_wait or sl_http_free, never from sl_http_send. */
     void (*done)(void *ctx, struct sl_http_reply *reply);
     void *ctx;
 };
@@ -34,7 +35,7 @@ struct sl_http_request {
 /* Errors: SL_NOMEM (retry) */
 sl_rc sl_http_new(struct sl_http **ret, struct sl_err *e) SL_MUST_CHECK;
 
-/* Abort what is under way, without calling `done`, and free. */
+/* Abort what is under way and free; `done` is called with SL_STOPPED and must not send again. */
 void sl_http_free(struct sl_http *h);
 
 /* Start a POST.  TLS certificates are verified; AWS_CA_BUNDLE names another bundle; proxies as in

@@ -25,9 +25,9 @@ static void count_outcomes(struct sl_pipeline *p, struct sl_batch *b)
     sl_count(&p->counters->dead_lettered, n[SL_OUTCOME_DEAD_LETTERED]);
 }
 
-static bool should_stop(const struct sl_pipeline *p)
+static bool gives_up(const struct sl_pipeline *p)
 {
-    return atomic_load(p->should_stop);
+    return atomic_load(&p->stop->is_urgent);
 }
 
 /* The wait returns whenever a request has been answered; the outage lasts longer. */
@@ -35,7 +35,7 @@ static void wait_out(struct sl_pipeline *p, unsigned wait_ms)
 {
     const int64_t due_ms = sl_clock_now_ms() + wait_ms;
 
-    while (sl_clock_now_ms() < due_ms && !should_stop(p)) {
+    while (sl_clock_now_ms() < due_ms && !gives_up(p)) {
         (void)p->source.wait.until(p->source.wait.self, -1, 0, due_ms);
     }
 }
@@ -68,17 +68,19 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
     struct sl_err last = { 0 };
 
     for (;;) {
-        const sl_rc rc = p->sink.ops->load(p->sink.self, b, &failure);
+        sl_rc rc;
 
+        /* Before each attempt: one that failed may have given verdicts. */
+        SL_TRY(sl_seal_verdicts(p, b, e));
+        rc = p->sink.ops->load(p->sink.self, b, &failure);
         count_outcomes(p, b);
         if (rc == SL_OK) {
             break;
         }
         if (rc == SL_ROW) {
-            SL_TRY(sl_seal_verdicts(p, b, e));
             continue;
         }
-        if (sl_rc_fate(rc) != SL_FATE_RETRY || should_stop(p)) {
+        if (sl_rc_fate(rc) != SL_FATE_RETRY || gives_up(p)) {
             if (e != NULL) {
                 *e = failure;
             }

@@ -3,6 +3,7 @@
 #define SLUICE_PIPELINE_PIPELINE_H
 
 #include "base/json.h"
+#include "base/stop.h"
 #include "config/config.h"
 #include "masking/masker.h"
 #include "net/backoff.h"
@@ -20,7 +21,7 @@ struct sl_pipeline {
     struct sl_json_parser *parser;
     struct sl_arena scratch; /* of one record at a time */
     struct sl_backoff backoff;
-    const _Atomic bool *should_stop; /* give up waiting for an outage to end */
+    const struct sl_stop *stop;
     unsigned batch_rows;
 };
 
@@ -33,7 +34,7 @@ enum {
  *
  * Shape:   waits for messages until `due_ms`; *ret_n is how many came, 0 is no failure
  * Errors:  a receive that failed (retry): call again
- *          SL_STOPPED             told to stop during an outage
+ *          SL_STOPPED             told to stop at once during an outage
  *          SL_KEY, SL_CRYPTO, SL_SCHEMA, SL_BUG (stop)
  *          After a failure nothing is lost: what is committed is deleted, the rest handed back.
  * Blocks:  in the worker's wait

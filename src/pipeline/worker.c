@@ -5,22 +5,42 @@
 #include "telemetry/log.h"
 
 enum {
-    LOOK_UP_MS = 500,    /* between two looks at the stop flag while nothing comes */
-    POLLS_END_MS = 5000, /* an aborted long poll hides what it would have brought */
-    FLUSH_MS = 15000,
+    LOOK_UP_MS = 500,  /* between two looks at the stop flag while nothing comes */
+    FLUSH_MS = 20000,  /* five of them for the receives still out */
     REPEAT_MS = 60000, /* between two lines about the same lasting failure */
+    PAUSE_MS = 1000,   /* after a batch that failed by no outage */
 };
 
-/* A receive that fails is tried again by the source; say so once, then now and then. */
-static void receive_failed(const struct sl_err *e, struct sl_err *last, int64_t *last_ms)
+static bool should_stop(const struct sl_worker *w)
+{
+    return atomic_load(&w->stop->is_asked);
+}
+
+/* What failed is tried again, by the source or with the messages handed back; say so once, then
+ * now and then. */
+static void say_again(const struct sl_err *e, unsigned n, struct sl_err *last, int64_t *last_ms)
 {
     const int64_t now_ms = sl_clock_now_ms();
 
     if (e->rc != last->rc || now_ms - *last_ms >= REPEAT_MS) {
-        sl_log_err(SL_LOG_WARN, "could not receive; trying again", e);
+        sl_log_err(SL_LOG_WARN,
+                   n > 0 ? "a batch failed and is handed back; trying again"
+                         : "could not receive; trying again",
+                   e);
         *last_ms = now_ms;
     }
     *last = *e;
+}
+
+/* What was handed back is there again at once; memory needs time to be free. */
+static void pause_after(struct sl_worker *w)
+{
+    const struct sl_wait *wait = &w->pipeline.source.wait;
+    const int64_t due_ms = sl_clock_now_ms() + PAUSE_MS;
+
+    while (!should_stop(w) && sl_clock_now_ms() < due_ms) {
+        (void)wait->until(wait->self, -1, 0, due_ms);
+    }
 }
 
 static void report(struct sl_worker *w)
@@ -36,7 +56,7 @@ static void follow(struct sl_worker *w)
     struct sl_err last = { 0 };
     int64_t last_ms = 0;
 
-    while (!atomic_load(w->should_stop)) {
+    while (!should_stop(w)) {
         struct sl_err e = { 0 };
         unsigned n = 0;
         const sl_rc rc = sl_pipeline_run_once(&w->pipeline, sl_clock_now_ms() + LOOK_UP_MS, &n, &e);
@@ -45,7 +65,10 @@ static void follow(struct sl_worker *w)
         if (rc == SL_OK) {
             last.rc = n > 0 ? SL_OK : last.rc;
         } else if (sl_rc_fate(rc) == SL_FATE_RETRY) {
-            receive_failed(&e, &last, &last_ms);
+            say_again(&e, n, &last, &last_ms);
+            if (n > 0 || rc == SL_NOMEM) {
+                pause_after(w);
+            }
         } else {
             w->failure = e;
             return;
@@ -56,38 +79,43 @@ static void follow(struct sl_worker *w)
 /* What is held is loaded and deleted; what cannot be is handed back. */
 static void finish(struct sl_worker *w)
 {
-    struct sl_source *source = &w->pipeline.source;
-    const int64_t due_ms = sl_clock_now_ms() + POLLS_END_MS;
+    struct sl_err e = { 0 };
+    sl_rc rc = SL_OK;
     unsigned n = 1;
 
-    source->ops->stop(source->self);
-    while (n > 0 && w->failure.rc == SL_OK && sl_clock_now_ms() < due_ms) {
-        struct sl_err e = { 0 };
-
-        n = 0;
-        if (sl_pipeline_run_once(&w->pipeline, due_ms, &n, &e) != SL_OK && e.rc != SL_STOPPED &&
-            sl_rc_fate(e.rc) == SL_FATE_STOP) {
-            w->failure = e;
-        }
+    while (rc == SL_OK && n > 0) {
+        rc = sl_pipeline_run_once(&w->pipeline, sl_clock_now_ms() + FLUSH_MS, &n, &e);
     }
-    source->ops->flush(source->self, sl_clock_now_ms() + FLUSH_MS);
-    report(w);
+    if (rc != SL_OK && sl_rc_fate(rc) != SL_FATE_RETRY) {
+        w->failure = e;
+    }
 }
 
-static void *worker_main(void *ctx)
+/* Being told to stop in an outage is no failure: nothing is lost. */
+static void judge(struct sl_worker *w)
 {
-    struct sl_worker *w = ctx;
-
-    follow(w);
     if (w->failure.rc == SL_STOPPED) {
         SL_LOG(SL_LOG_WARN, "what was held is handed back",
                sl_field_str("error.message", sl_str_of(w->failure.msg)));
         w->failure = (struct sl_err){ 0 };
     } else if (w->failure.rc != SL_OK) {
         sl_log_err(SL_LOG_ERROR, "cannot go on", &w->failure);
-        atomic_store(w->should_stop, true);
+        sl_stop_ask(w->stop, true);
     }
-    finish(w);
+}
+
+static void *worker_main(void *ctx)
+{
+    struct sl_worker *w = ctx;
+    struct sl_source *source = &w->pipeline.source;
+
+    follow(w);
+    if (w->failure.rc == SL_OK) {
+        finish(w);
+    }
+    judge(w);
+    source->ops->flush(source->self, sl_clock_now_ms() + FLUSH_MS);
+    report(w);
     return NULL;
 }
 

@@ -12,7 +12,7 @@ struct sl_worker {
     pthread_t thread;
     unsigned number;
     bool is_started;
-    _Atomic bool *should_stop; /* of all workers: set by whoever decides to stop */
+    struct sl_stop *stop; /* of all workers */
     _Atomic bool is_idle;      /* holds nothing, and its last receive brought nothing */
     _Atomic unsigned in_flight;
     struct sl_err failure; /* why it ended; rc SL_OK when it was told to.  Read after join */

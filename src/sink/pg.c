@@ -12,8 +12,10 @@
 #include "telemetry/log.h"
 
 enum {
+    PROBES = 8,            /* rows looked at further on before the table is blamed */
     REFUSED_IN_A_ROW = 10, /* rows refused alike without one accepted: the table's fault */
     BUF_MAX = 1 << 30,     /* PostgreSQL's own limit of a message */
+    ARENA_MAX = 64 << 20,
 
     /* pg_type.dat: element type, then its array */
     OID_BYTEA = 17,
@@ -41,17 +43,25 @@ struct pg_sink {
     struct sl_buf ledger;
     struct sl_buf rows;
     struct sl_buf params[8];
+    struct sl_arena arena;  /* of one attempt */
     bool must_check_target; /* the table refused: look at the catalog before the next load */
     unsigned refused_in_a_row;
     char refused_with[6]; /* SQLSTATE */
+};
+
+/* A further delivery of a message in the same batch. */
+struct pg_repeat {
+    struct sl_record *r;
+    const struct sl_record *first;
 };
 
 /* Records without an outcome, in the order of the ledger; repeats of one message apart. */
 struct pg_work {
     struct pg_entry *entries;
     unsigned n;
-    struct sl_record **repeats;
+    struct pg_repeat *repeats;
     unsigned repeats_n;
+    unsigned refused_n; /* rows given a verdict by this attempt */
     const unsigned char *batch_id;
 };
 
@@ -68,14 +78,17 @@ static bool is_dead(const struct sl_record *r)
     return r->verdict.reason != SL_REASON_NONE;
 }
 
-static sl_rc work_init(struct pg_work *w, struct sl_batch *b, struct sl_err *e)
+static sl_rc work_init(struct pg_sink *p, struct pg_work *w, struct sl_batch *b, struct sl_err *e)
 {
     unsigned n = 0;
 
-    *w = (struct pg_work){ .entries = sl_arena_calloc(&b->arena, b->n + 1, sizeof *w->entries),
-                           .repeats =
-                               sl_arena_calloc(&b->arena, b->n + 1, sizeof(struct sl_record *)),
-                           .batch_id = b->id };
+    /* Not in the batch's arena: an outage may last for thousands of attempts. */
+    sl_arena_reset(&p->arena);
+    *w = (struct pg_work){
+        .entries = sl_arena_calloc(&p->arena, b->n + 1, sizeof *w->entries),
+        .repeats = sl_arena_calloc(&p->arena, b->n + 1, sizeof *w->repeats),
+        .batch_id = b->id,
+    };
     if (w->entries == NULL || w->repeats == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not sort a batch of %u", b->n);
     }
@@ -88,7 +101,8 @@ static sl_rc work_init(struct pg_work *w, struct sl_batch *b, struct sl_err *e)
     qsort(w->entries, n, sizeof *w->entries, entry_cmp);
     for (unsigned i = 0; i < n; i++) {
         if (w->n > 0 && entry_cmp(&w->entries[w->n - 1], &w->entries[i]) == 0) {
-            w->repeats[w->repeats_n++] = w->entries[i].r;
+            w->repeats[w->repeats_n++] =
+                (struct pg_repeat){ .r = w->entries[i].r, .first = w->entries[w->n - 1].r };
         } else {
             w->entries[w->n++] = w->entries[i];
         }
@@ -146,6 +160,8 @@ static void add_text_or_null(struct sl_buf *out, sl_str text)
 
 static void encode_dead_letter(struct sl_buf *params, const struct sl_record *r)
 {
+    /* A dead letter without its body would be a message lost. */
+    params[7].has_failed = params[7].has_failed || r->sealed.len == 0;
     sl_pg_array_add(&params[0], r->message_id);
     sl_pg_array_add_i64(&params[1], sl_pg_timestamp(r->sent_at_ms));
     sl_pg_array_add_i64(&params[2], sl_pg_timestamp(r->received_at_ms));
@@ -404,8 +420,39 @@ static unsigned find_line(const struct pg_sink *p, const struct pg_entry *entrie
     return n;
 }
 
+static sl_rc all_refused(const struct pg_sink *p, struct sl_err *e)
+{
+    const struct sl_err cause = e != NULL ? *e : (struct sl_err){ 0 };
+    const sl_rc rc =
+        SL_FAIL(e, SL_TABLE, "every row is refused, so no row is to blame: %.900s", cause.msg);
+
+    if (e != NULL) {
+        memcpy(e->sqlstate, p->refused_with, sizeof e->sqlstate);
+    }
+    return rc;
+}
+
+/* Many refused in a row: look further on for one that is not.
+ * Returns: SL_ROW when there is one, so that these are the rows' fault after all; SL_TABLE */
+static sl_rc probe(struct pg_sink *p, struct pg_work *w, struct pg_entry *rest, unsigned n,
+                   struct sl_err *e)
+{
+    for (unsigned k = 1; k <= PROBES && n > 0; k++) {
+        struct pg_entry *entry = &rest[n * k / PROBES > 0 ? n * k / PROBES - 1 : 0];
+        const sl_rc rc = is_dead(entry->r) ? SL_ROW : load_once(p, w, entry, 1, e);
+
+        if (rc == SL_OK) {
+            return SL_FAIL(e, SL_ROW, "PostgreSQL refuses some rows");
+        }
+        if (rc != SL_ROW) {
+            return rc;
+        }
+    }
+    return all_refused(p, e);
+}
+
 /* A row that is refused all by itself. */
-static sl_rc refuse(struct pg_sink *p, struct sl_record *r, struct sl_err *e)
+static void refuse(struct pg_sink *p, struct sl_record *r)
 {
     const char *sqlstate = p->conn.fault.sqlstate;
 
@@ -413,16 +460,7 @@ static sl_rc refuse(struct pg_sink *p, struct sl_record *r, struct sl_err *e)
         p->refused_in_a_row = 0;
         memcpy(p->refused_with, sqlstate, sizeof p->refused_with);
     }
-    if (++p->refused_in_a_row >= REFUSED_IN_A_ROW) {
-        struct sl_err cause = e != NULL ? *e : (struct sl_err){ 0 };
-        const sl_rc rc =
-            SL_FAIL(e, SL_TABLE, "every row is refused, so no row is to blame: %s", cause.msg);
-
-        if (e != NULL) {
-            memcpy(e->sqlstate, sqlstate, sizeof e->sqlstate);
-        }
-        return rc;
-    }
+    p->refused_in_a_row++;
     r->verdict.reason = SL_REASON_REFUSED;
     memcpy(r->verdict.sqlstate, sqlstate, sizeof r->verdict.sqlstate);
     for (unsigned i = 0; i < p->cfg->columns_n; i++) {
@@ -430,12 +468,11 @@ static sl_rc refuse(struct pg_sink *p, struct sl_record *r, struct sl_err *e)
             r->verdict.field = p->cfg->columns[i].from_text;
         }
     }
-    return SL_OK;
 }
 
 /* Load entries[0..n), splitting at rows that PostgreSQL refuses until each is alone. */
 static sl_rc load_range(struct pg_sink *p, struct pg_work *w, struct pg_entry *entries, unsigned n,
-                        unsigned *refused, struct sl_err *e)
+                        struct sl_err *e)
 {
     while (n > 0) {
         unsigned at;
@@ -446,14 +483,17 @@ static sl_rc load_range(struct pg_sink *p, struct pg_work *w, struct pg_entry *e
             return rc;
         }
         if (n == 1) {
-            (*refused)++;
-            return refuse(p, entries[0].r, e);
+            refuse(p, entries[0].r);
+            w->refused_n++;
+            return p->refused_in_a_row < REFUSED_IN_A_ROW
+                       ? SL_OK
+                       : probe(p, w, entries + 1, (unsigned)(w->entries + w->n - entries) - 1, e);
         }
         at = find_line(p, entries, n);
         width = at < n ? 1 : 0; /* the named one alone, or the halves */
         at = at < n ? at : n / 2;
-        SL_TRY(load_range(p, w, entries, at, refused, e));
-        SL_TRY(load_range(p, w, entries + at, width, refused, e));
+        SL_TRY(load_range(p, w, entries, at, e));
+        SL_TRY(load_range(p, w, entries + at, width, e));
         entries += at + width;
         n -= at + width;
     }
@@ -473,14 +513,15 @@ static void forget_refusals(struct pg_work *w)
 }
 
 /* After the table's fault, say what is wrong with it before anything is sent again. */
-static sl_rc check_target(struct pg_sink *p, struct sl_batch *b, struct sl_err *e)
+static sl_rc check_target(struct pg_sink *p, struct sl_err *e)
 {
     struct sl_pg_target target;
     struct sl_buf mismatches;
     sl_rc rc;
 
+    sl_arena_reset(&p->arena);
     sl_buf_init(&mismatches, 64 << 10);
-    rc = sl_pg_target_check(&p->conn, p->cfg, &b->arena, &target, &mismatches, NULL, e);
+    rc = sl_pg_target_check(&p->conn, p->cfg, &p->arena, &target, &mismatches, NULL, e);
     if (rc == SL_SCHEMA) {
         rc = e != NULL ? (e->rc = SL_TABLE) : SL_TABLE;
     }
@@ -496,36 +537,43 @@ static sl_rc check_target(struct pg_sink *p, struct sl_batch *b, struct sl_err *
 
 static sl_rc sink_load_work(struct pg_sink *p, struct pg_work *w, struct sl_err *e)
 {
-    unsigned refused = 0;
-    sl_rc rc = load_range(p, w, w->entries, w->n, &refused, e);
+    sl_rc rc = load_range(p, w, w->entries, w->n, e);
 
     if (rc == SL_TABLE) {
         p->must_check_target = true;
         forget_refusals(w);
     }
-    if (rc == SL_OK && refused > 0) {
-        rc = SL_FAIL(e, SL_ROW, "PostgreSQL refuses %u of %u rows", refused, w->n);
+    if (rc == SL_OK && w->refused_n > 0) {
+        rc = SL_FAIL(e, SL_ROW, "PostgreSQL refuses %u of %u rows", w->refused_n, w->n);
     }
     return rc;
+}
+
+/* Whatever became of the rest: what repeats a committed message is a duplicate. */
+static void decide_repeats(struct pg_work *w)
+{
+    for (unsigned i = 0; i < w->repeats_n; i++) {
+        if (w->repeats[i].first->outcome != SL_OUTCOME_NONE) {
+            w->repeats[i].r->outcome = SL_OUTCOME_DUPLICATE;
+        }
+    }
 }
 
 static sl_rc sink_load(void *self, struct sl_batch *b, struct sl_err *e)
 {
     struct pg_sink *p = self;
     struct pg_work w;
+    sl_rc rc;
 
     SL_TRY(sl_pg_connect(&p->conn, e));
     if (p->must_check_target) {
-        SL_TRY(check_target(p, b, e));
+        SL_TRY(check_target(p, e));
         p->must_check_target = false;
     }
-    SL_TRY(work_init(&w, b, e));
-    SL_TRY(sink_load_work(p, &w, e));
-    /* Only now: their first one is committed. */
-    for (unsigned i = 0; i < w.repeats_n; i++) {
-        w.repeats[i]->outcome = SL_OUTCOME_DUPLICATE;
-    }
-    return SL_OK;
+    SL_TRY(work_init(p, &w, b, e));
+    rc = sink_load_work(p, &w, e);
+    decide_repeats(&w);
+    return rc;
 }
 
 static void sink_close(void *self)
@@ -533,6 +581,7 @@ static void sink_close(void *self)
     struct pg_sink *p = self;
 
     sl_pg_close(&p->conn);
+    sl_arena_done(&p->arena);
     sl_buf_done(&p->ledger);
     sl_buf_done(&p->rows);
     for (unsigned k = 0; k < 8; k++) {
@@ -555,6 +604,7 @@ sl_rc sl_pg_open(const struct sl_config *cfg, const struct sl_pg_target *target,
     p->conn.wait = wait;
     (void)snprintf(p->conn.url, sizeof p->conn.url, "%" SL_FMT, SL_ARG(cfg->postgres.url));
     (void)snprintf(p->conn.table, sizeof p->conn.table, "%" SL_FMT, SL_ARG(target->name));
+    sl_arena_init(&p->arena, ARENA_MAX, 64 << 10);
     sl_buf_init(&p->ledger, BUF_MAX);
     sl_buf_init(&p->rows, BUF_MAX);
     for (unsigned k = 0; k < 8; k++) {

@@ -25,12 +25,26 @@ void sl_pg_close(struct sl_pg_conn *c)
     c->pg = NULL;
 }
 
+/* In mid-query libpq's own text may still hold what the server said of a row. */
 static sl_rc conn_lost(struct sl_pg_conn *c, struct sl_err *e)
+{
+    sl_pg_close(c);
+    return SL_FAIL(e, SL_DISCONNECTED, "the connection to PostgreSQL was lost");
+}
+
+static sl_rc conn_refused(struct sl_pg_conn *c, struct sl_err *e)
 {
     const sl_rc rc = sl_pg_err_connection(c->pg, e);
 
     sl_pg_close(c);
     return rc;
+}
+
+/* Notices quote rows as errors do, and would go to stderr. */
+static void ignore_notice(void *ctx, const char *message)
+{
+    (void)ctx;
+    (void)message;
 }
 
 static sl_rc conn_timeout(struct sl_pg_conn *c, const char *what, struct sl_err *e)
@@ -58,8 +72,9 @@ static sl_rc conn_open(struct sl_pg_conn *c, struct sl_err *e)
 
     c->pg = conn_start(c);
     if (c->pg == NULL || PQstatus(c->pg) == CONNECTION_BAD) {
-        return conn_lost(c, e);
+        return conn_refused(c, e);
     }
+    (void)PQsetNoticeProcessor(c->pg, ignore_notice, NULL);
     while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
         const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
 
@@ -70,7 +85,7 @@ static sl_rc conn_open(struct sl_pg_conn *c, struct sl_err *e)
         status = PQconnectPoll(c->pg);
     }
     if (status != PGRES_POLLING_OK || PQsetnonblocking(c->pg, 1) != 0) {
-        return conn_lost(c, e);
+        return conn_refused(c, e);
     }
     return SL_OK;
 }
@@ -226,12 +241,13 @@ sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl
     for (size_t at = 0; at < data.len; at += COPY_CHUNK) {
         const size_t n = data.len - at < COPY_CHUNK ? data.len - at : COPY_CHUNK;
 
-        if (PQputCopyData(c->pg, data.ptr + at, (int)n) < 0) {
+        /* 0 means that nothing was taken, for want of memory */
+        if (PQputCopyData(c->pg, data.ptr + at, (int)n) <= 0) {
             return conn_lost(c, e);
         }
         SL_TRY(conn_flush(c, due_ms, e));
     }
-    if (PQputCopyEnd(c->pg, NULL) < 0) {
+    if (PQputCopyEnd(c->pg, NULL) <= 0) {
         return conn_lost(c, e);
     }
     return conn_results(c, step, due_ms, &result, e);

@@ -117,28 +117,59 @@ sl_rc sl_pg_err_result(const PGresult *result, enum sl_pg_step step, const char 
     return rc;
 }
 
-/* No row has been sent yet while connecting, and libpq never quotes the password. */
+/* What the server says at the door, and whether waiting can help. */
+static sl_rc door_refused(sl_str line, struct sl_err *e)
+{
+    static const char *const finals[] = { "authentication failed", "does not exist",
+                                          "no pg_hba.conf entry", "permission denied" };
+    char text[256];
+
+    (void)snprintf(text, sizeof text, "%" SL_FMT, SL_ARG(line));
+    for (size_t i = 0; i < sizeof finals / sizeof *finals; i++) {
+        if (strstr(text, finals[i]) != NULL) {
+            return SL_FAIL(e, SL_DENIED, "PostgreSQL refuses the connection: %s", text);
+        }
+    }
+    return SL_FAIL(e, SL_UNAVAILABLE, "could not connect to PostgreSQL: %s", text);
+}
+
+/* libpq quotes pieces of the URL, and a password that was not percent-encoded ends up in them: of
+ * its own texts only known parts are repeated. */
 sl_rc sl_pg_err_connection(const PGconn *conn, struct sl_err *e)
 {
-    const char *text = conn != NULL ? PQerrorMessage(conn) : "out of memory";
-    const bool is_lost = conn != NULL && PQsocket(conn) >= 0 && PQstatus(conn) == CONNECTION_OK;
-    const char *fatal = strstr(text, "FATAL:  ");
-    const bool is_refused =
-        fatal != NULL &&
-        (strstr(fatal, "authentication failed") != NULL ||
-         (strstr(fatal, "database \"") != NULL && strstr(fatal, "\" does not exist") != NULL) ||
-         (strstr(fatal, "role \"") != NULL && strstr(fatal, "\" does not exist") != NULL) ||
-         strstr(fatal, "no pg_hba.conf entry") != NULL ||
-         strstr(fatal, "permission denied for database") != NULL);
-    const bool needs_password = strstr(text, "no password supplied") != NULL;
-    sl_str line = sl_str_trim(sl_str_of(fatal != NULL ? fatal + 8 : text));
+    static const struct {
+        const char *part;
+        sl_rc rc;
+        const char *meaning;
+    } known[] = {
+        { "no password supplied", SL_DENIED,
+          "a password is needed: PGPASSWORD, a passfile or a service file" },
+        { "Connection refused", SL_DISCONNECTED, "nothing listens there" },
+        { "No such file or directory", SL_DISCONNECTED, "there is no such socket" },
+        { "could not translate host name", SL_DISCONNECTED, "the host name is not known" },
+        { "timeout", SL_TIMEOUT, "no answer in time" },
+        { "Network is unreachable", SL_DISCONNECTED, "the network is not reachable" },
+        { "certificate", SL_DISCONNECTED, "the server's certificate is not accepted" },
+        { "SSL", SL_DISCONNECTED, "TLS could not be agreed on" },
+        { "server closed the connection", SL_DISCONNECTED, "the server hung up" },
+        { "Connection reset", SL_DISCONNECTED, "the server hung up" },
+    };
 
-    if (is_lost || line.len == 0) {
-        return SL_FAIL(e, SL_DISCONNECTED, "the connection to PostgreSQL was lost");
+    const char *text = conn != NULL ? PQerrorMessage(conn) : "";
+    const char *fatal = strstr(text, "FATAL:  ");
+    sl_str line = sl_str_of(fatal != NULL ? fatal + strlen("FATAL:  ") : "");
+
+    if (fatal != NULL) {
+        return door_refused(sl_str_trim(sl_str_cut(&line, '\n')), e);
     }
-    line = sl_str_trim(sl_str_cut(&line, '\n'));
-    return SL_FAIL(e, is_refused || needs_password ? SL_DENIED : SL_DISCONNECTED,
-                   "could not connect to PostgreSQL: %" SL_FMT, SL_ARG(line));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strstr(text, known[i].part) != NULL) {
+            return SL_FAIL(e, known[i].rc, "could not connect to PostgreSQL: %s", known[i].meaning);
+        }
+    }
+    return SL_FAIL(e, SL_DISCONNECTED,
+                   "could not connect to PostgreSQL: check sink.postgres.url; in a password, "
+                   "characters such as / @ %% must be percent-encoded");
 }
 
 bool sl_pg_err_is_ledger(const struct sl_pg_fault *fault)

@@ -67,7 +67,7 @@ void sl_pg_schema_sql(struct sl_buf *out, int server_version)
                           "    reason      text        NOT NULL,\n"
                           "    field       text,\n"
                           "    sqlstate    text,\n"
-                          "    sealed_body bytea       NOT NULL,\n"
+                          "    sealed_body bytea       NOT NULL CHECK (length(sealed_body) > 0),\n"
                           "    status      text        NOT NULL DEFAULT 'new',\n"
                           "    UNIQUE (pipeline, message_id)\n"
                           ");\n"

@@ -1,5 +1,8 @@
 /* source/source.h - SEAM: where messages come from, and where they are forgotten.
  *
+ * A source that has been asked to stop starts no receives any more; what the outstanding ones
+ * bring still comes to `receive`.
+ *
  * A source belongs to one worker and has that worker's one wait: whoever waits for something
  * (a socket of the sink's, a deadline) does it through `wait`, in which the source's own
  * requests, heartbeats and deletes go on.
@@ -15,7 +18,7 @@ struct sl_source_ops {
     /* Fill `b` with what has arrived, lingering a while for a fuller batch.
      *
      * Returns: SL_OK with b->n == 0 when nothing came before `due_ms`, or nothing will come any
-     *          more because the source is stopped and all its receives are answered
+     *          more because a stop was asked for and the outstanding receives are over
      * Errors:  SL_DISCONNECTED, SL_THROTTLED, ... (retry)  the queue cannot be asked; it is asked
      *          again, with backoff, by the next call */
     sl_rc (*receive)(void *self, struct sl_batch *b, int64_t due_ms, struct sl_err *e);
@@ -30,11 +33,8 @@ struct sl_source_ops {
     /* Start no receives (true), or start them again. */
     void (*pause)(void *self, bool is_paused);
 
-    /* Start no receives ever again; what the outstanding ones bring still comes to `receive`. */
-    void (*stop)(void *self);
-
-    /* Hand back every message still held, and wait until every delete and hand-back has been
-     * answered, or `due_ms`. */
+    /* After a stop: hand back every message still held, and wait until every delete and hand-back
+     * has been answered, or `due_ms`. */
     void (*flush)(void *self, int64_t due_ms);
 
     /* True when no message is held, no request is out, and the last answer was empty. */

@@ -19,7 +19,9 @@ enum {
     PARSER_MAX = REPLY_MAX,
     ARENA_MAX = 512 << 20,
     ATTRIBUTES_MAX = 10, /* SQS limit of message attributes */
-    ASK_TIMEOUT_MS = 10000,
+    QUICK_MS = 200,      /* an empty answer sooner than this is no long poll */
+    POLLS_END_MS = 5000, /* after a stop: an aborted long poll hides what it would have brought */
+    OWED_MAX = 1000,     /* deletes and hand-backs not answered, above which nothing is received */
 };
 
 /* A receive reply that no batch has taken yet. */
@@ -54,7 +56,7 @@ struct sqs_source {
     bool was_empty;       /* the last answer brought nothing */
     uint64_t to_return;   /* messages handed back, not yet counted so */
     bool is_paused;
-    bool is_stopped;
+    int64_t polls_due_ms; /* after a stop: when receives still out are given up; 0 = no stop */
     struct sl_backoff backoff;
     int64_t receive_due_ms;
     struct sl_err error; /* of a receive, not yet told; rc SL_OK for none */
@@ -65,71 +67,6 @@ struct sqs_receive {
     unsigned asked;
     int64_t started_ms;
 };
-
-/* ---- shared ---------------------------------------------------------------------------------------- */
-
-void sl_sqs_shared_init(struct sl_sqs_shared *shared, struct sl_counters *counters,
-                        int64_t max_messages)
-{
-    *shared = (struct sl_sqs_shared){ .counters = counters, .quota = max_messages };
-    (void)pthread_mutex_init(&shared->left_lock, NULL);
-}
-
-void sl_sqs_shared_done(struct sl_sqs_shared *shared)
-{
-    (void)pthread_mutex_destroy(&shared->left_lock);
-}
-
-unsigned sl_sqs_left(struct sl_sqs_shared *shared)
-{
-    unsigned n;
-
-    (void)pthread_mutex_lock(&shared->left_lock);
-    n = shared->left_n;
-    (void)pthread_mutex_unlock(&shared->left_lock);
-    return n;
-}
-
-/* FNV-1a: ids are the queue's own, nobody chooses them to collide. */
-static uint64_t id_hash(sl_str id)
-{
-    uint64_t hash = 14695981039346656037U;
-
-    for (size_t i = 0; i < id.len; i++) {
-        hash = (hash ^ (unsigned char)id.ptr[i]) * 1099511628211U;
-    }
-    return hash;
-}
-
-static void shared_leave(struct sl_sqs_shared *shared, sl_str id)
-{
-    const uint64_t hash = id_hash(id);
-    unsigned i = 0;
-
-    (void)pthread_mutex_lock(&shared->left_lock);
-    while (i < shared->left_n && shared->left[i] != hash) {
-        i++;
-    }
-    if (i == shared->left_n && i < SL_SQS_LEFT_MAX) {
-        shared->left[shared->left_n++] = hash;
-    }
-    (void)pthread_mutex_unlock(&shared->left_lock);
-}
-
-/* Take up to `n` of what may still be received.  Returns: how many. */
-static unsigned quota_take(struct sl_sqs_shared *shared, unsigned n)
-{
-    int64_t left = atomic_load(&shared->quota);
-    int64_t taken;
-
-    do {
-        taken = left < (int64_t)n ? left : (int64_t)n;
-        if (taken <= 0) {
-            return 0;
-        }
-    } while (!atomic_compare_exchange_weak(&shared->quota, &left, left - taken));
-    return (unsigned)taken;
-}
 
 /* ---- a reply arrives --------------------------------------------------------------------------------- */
 
@@ -170,7 +107,7 @@ static unsigned drop_altered(struct sqs_source *s, struct sl_sqs_message *messag
         }
         sl_count(&counters->md5_mismatch, 1);
         sl_count(&counters->returned, 1);
-        shared_leave(s->settings.shared, messages[i].message_id);
+        sl_sqs_leave(s->settings.shared, messages[i].message_id);
         SL_LOG(SL_LOG_WARN, "a body does not match its MD5; left in the queue",
                sl_field_str("sluice.stage", SL_STR("receive")),
                sl_field_str("sluice.message_id", messages[i].message_id));
@@ -207,9 +144,29 @@ static size_t recent_max(size_t recent, size_t now)
     return now > recent ? now : recent - (recent - now) / 16;
 }
 
+/* What was asked for and did not come may be asked for again. */
+static void receive_settle(struct sqs_source *s, struct sqs_receive *receive, unsigned n)
+{
+    sl_sqs_quota_give(s->settings.shared, n < receive->asked ? receive->asked - n : 0);
+    receive->asked = 0;
+}
+
+/* Ask again at once only if the queue made us wait, or had something. */
+static void receive_pace(struct sqs_source *s, const struct sqs_receive *receive, unsigned n)
+{
+    const int64_t now_ms = sl_clock_now_ms();
+
+    s->was_empty = n == 0;
+    s->target = n == 0 ? 1 : n >= receive->asked ? s->target + 1 : s->target;
+    s->target = s->target > RECEIVES_MAX ? RECEIVES_MAX : s->target;
+    if (n == 0 && now_ms - receive->started_ms < QUICK_MS) {
+        s->receive_due_ms = now_ms + QUICK_MS;
+    }
+}
+
 /* Nothing of the HTTP reply is needed once it has been read: every text in it is a string, and
  * those are unescaped into the arena. */
-static sl_rc reply_read(struct sqs_source *s, const struct sqs_receive *receive,
+static sl_rc reply_read(struct sqs_source *s, struct sqs_receive *receive,
                         struct sl_http_reply *http, struct sl_err *e)
 {
     struct sqs_reply *reply = calloc(1, sizeof *reply);
@@ -224,10 +181,8 @@ static sl_rc reply_read(struct sqs_source *s, const struct sqs_receive *receive,
                              &n, e);
     if (rc == SL_OK) {
         sl_count(&s->settings.shared->counters->received, n);
-        atomic_fetch_add(&s->settings.shared->quota, n < receive->asked ? receive->asked - n : 0);
-        s->was_empty = n == 0;
-        s->target = n == 0 ? 1 : n == receive->asked ? s->target + 1 : s->target;
-        s->target = s->target > RECEIVES_MAX ? RECEIVES_MAX : s->target;
+        receive_pace(s, receive, n);
+        receive_settle(s, receive, n);
         reply->n = drop_altered(s, reply->messages, n);
     }
     if (rc == SL_OK && reply->n > 0) {
@@ -237,12 +192,13 @@ static sl_rc reply_read(struct sqs_source *s, const struct sqs_receive *receive,
         if (rc == SL_OK) {
             return SL_OK;
         }
+        sl_count(&s->settings.shared->counters->returned, reply->n);
     }
     reply_free(reply);
     return rc;
 }
 
-static sl_rc receive_read(struct sqs_source *s, const struct sqs_receive *receive,
+static sl_rc receive_read(struct sqs_source *s, struct sqs_receive *receive,
                           struct sl_http_reply *reply, struct sl_err *e)
 {
     sl_rc rc = reply->rc;
@@ -260,7 +216,7 @@ static sl_rc receive_read(struct sqs_source *s, const struct sqs_receive *receiv
 
 static void receive_failed(struct sqs_source *s, const struct sl_err *e, unsigned asked)
 {
-    atomic_fetch_add(&s->settings.shared->quota, asked);
+    sl_sqs_quota_give(s->settings.shared, asked);
     s->error = *e;
     s->was_empty = false;
     s->target = 1;
@@ -328,7 +284,7 @@ static void receive_start(struct sqs_source *s)
 {
     struct sqs_receive *receive = calloc(1, sizeof *receive);
     struct sl_err e;
-    unsigned asked = receive == NULL ? 0 : quota_take(s->settings.shared, receive_size(s));
+    unsigned asked = receive == NULL ? 0 : sl_sqs_quota_take(s->settings.shared, receive_size(s));
 
     if (asked == 0) {
         free(receive);
@@ -344,6 +300,20 @@ static void receive_start(struct sqs_source *s)
     s->receives++;
 }
 
+static bool is_stopping(const struct sqs_source *s)
+{
+    return atomic_load(&s->settings.stop->is_asked);
+}
+
+/* No receive is out any more, or those that are have had their time since the stop. */
+static bool polls_are_over(struct sqs_source *s)
+{
+    if (s->polls_due_ms == 0) {
+        s->polls_due_ms = sl_clock_now_ms() + POLLS_END_MS;
+    }
+    return s->receives == 0 || sl_clock_now_ms() >= s->polls_due_ms;
+}
+
 /* One reply may always be had, however little memory there is: nothing would ever move. */
 static bool has_room(const struct sqs_source *s)
 {
@@ -353,12 +323,17 @@ static bool has_room(const struct sqs_source *s)
     return held + reserved <= s->settings.memory_bytes || (held == 0 && s->receives == 0);
 }
 
+static bool may_receive(const struct sqs_source *s)
+{
+    return !s->is_paused && !is_stopping(s) && s->leases.owed < OWED_MAX;
+}
+
 static void receive_pump(struct sqs_source *s)
 {
     const unsigned fixed = s->settings.cfg->sqs.receives;
 
-    while (!s->is_paused && !s->is_stopped && s->receives < (fixed != 0 ? fixed : s->target) &&
-           has_room(s) && sl_clock_now_ms() >= s->receive_due_ms) {
+    while (may_receive(s) && s->receives < (fixed != 0 ? fixed : s->target) && has_room(s) &&
+           sl_clock_now_ms() >= s->receive_due_ms) {
         receive_start(s);
     }
 }
@@ -371,8 +346,7 @@ static short source_step(struct sqs_source *s, int fd, short events, int64_t due
     int64_t next_ms = sl_leases_tick(&s->leases);
 
     receive_pump(s);
-    if (!s->is_paused && !s->is_stopped && s->receive_due_ms > sl_clock_now_ms() &&
-        s->receive_due_ms < next_ms) {
+    if (may_receive(s) && s->receive_due_ms > sl_clock_now_ms() && s->receive_due_ms < next_ms) {
         next_ms = s->receive_due_ms;
     }
     return sl_http_wait(s->caller.http, fd, events, due_ms < next_ms ? due_ms : next_ms);
@@ -441,8 +415,33 @@ static bool is_batch_due(const struct sqs_source *s, const struct sl_batch *b)
 {
     return s->ready != NULL &&
            (s->ready_n >= b->cap / 2 || s->ready_bytes >= s->settings.memory_bytes / 4 ||
-            s->receives == 0 || s->was_empty ||
+            s->receives == 0 || s->was_empty || is_stopping(s) ||
             sl_clock_now_ms() >= s->ready->arrived_ms + s->settings.cfg->linger_ms);
+}
+
+/* When to look again whether a batch is due. */
+static int64_t linger_until(const struct sqs_source *s, int64_t due_ms)
+{
+    const int64_t linger_due_ms =
+        s->ready == NULL ? due_ms : s->ready->arrived_ms + s->settings.cfg->linger_ms;
+
+    return linger_due_ms < due_ms ? linger_due_ms : due_ms;
+}
+
+static bool nothing_will_come(struct sqs_source *s)
+{
+    return is_stopping(s) && s->ready == NULL && polls_are_over(s);
+}
+
+static sl_rc error_tell(struct sqs_source *s, struct sl_err *e)
+{
+    const sl_rc rc = s->error.rc;
+
+    if (rc != SL_OK && e != NULL) {
+        *e = s->error;
+    }
+    s->error.rc = SL_OK;
+    return rc;
 }
 
 static sl_rc source_receive(void *self, struct sl_batch *b, int64_t due_ms, struct sl_err *e)
@@ -452,28 +451,16 @@ static sl_rc source_receive(void *self, struct sl_batch *b, int64_t due_ms, stru
 
     s->batch_bytes = 0; /* the batch before this one has ended */
     do {
-        int64_t wait_ms = due_ms;
-
-        if (s->ready != NULL && s->ready->arrived_ms + s->settings.cfg->linger_ms < wait_ms) {
-            wait_ms = s->ready->arrived_ms + s->settings.cfg->linger_ms;
-        }
-        (void)source_step(s, -1, 0, wait_ms);
-        if (is_batch_due(s, b)) {
-            while (rc == SL_OK && s->ready != NULL && batch_has_room(s, b)) {
-                rc = batch_take(s, b, e);
-            }
-            return rc;
-        }
-        if (s->error.rc != SL_OK) {
-            rc = s->error.rc;
-            if (e != NULL) {
-                *e = s->error;
-            }
-            s->error.rc = SL_OK;
-            return rc;
-        }
-    } while (sl_clock_now_ms() < due_ms && !(s->is_stopped && s->receives == 0));
-    return SL_OK;
+        (void)source_step(s, -1, 0, nothing_will_come(s) ? 0 : linger_until(s, due_ms));
+    } while (!is_batch_due(s, b) && s->error.rc == SL_OK && sl_clock_now_ms() < due_ms &&
+             !nothing_will_come(s));
+    if (!is_batch_due(s, b)) {
+        return error_tell(s, e);
+    }
+    while (rc == SL_OK && s->ready != NULL && batch_has_room(s, b)) {
+        rc = batch_take(s, b, e);
+    }
+    return rc;
 }
 
 /* ---- what becomes of them ------------------------------------------------------------------------------------ */
@@ -491,10 +478,8 @@ static void source_ack(void *self, const struct sl_batch *b)
 
 static void count_returned(struct sqs_source *s)
 {
-    if (!s->settings.returns_at_end || s->is_stopped) {
-        sl_count(&s->settings.shared->counters->returned, s->to_return);
-        s->to_return = 0;
-    }
+    sl_count(&s->settings.shared->counters->returned, s->to_return);
+    s->to_return = 0;
 }
 
 static void source_release(void *self, const struct sl_batch *b)
@@ -510,7 +495,9 @@ static void source_release(void *self, const struct sl_batch *b)
             sl_leases_return(&s->leases, b->records[i]->lease);
         }
     }
-    count_returned(s);
+    if (!s->settings.returns_at_end) {
+        count_returned(s);
+    }
 }
 
 static void source_pause(void *self, bool is_paused)
@@ -518,13 +505,6 @@ static void source_pause(void *self, bool is_paused)
     struct sqs_source *s = self;
 
     s->is_paused = is_paused;
-}
-
-static void source_stop(void *self)
-{
-    struct sqs_source *s = self;
-
-    s->is_stopped = true;
 }
 
 static void drop_ready(struct sqs_source *s)
@@ -541,15 +521,32 @@ static void drop_ready(struct sqs_source *s)
     s->ready_bytes = 0;
 }
 
+/* What no batch has taken, and whatever else is held, goes back. */
+static void return_ready(struct sqs_source *s)
+{
+    drop_ready(s);
+    sl_leases_return_all(&s->leases);
+    count_returned(s);
+}
+
 static void source_flush(void *self, int64_t due_ms)
 {
     struct sqs_source *s = self;
 
-    drop_ready(s);
-    sl_leases_return_all(&s->leases);
-    count_returned(s);
-    while ((s->leases.owed > 0 || s->leases.calls > 0) && sl_clock_now_ms() < due_ms) {
-        (void)source_step(s, -1, 0, due_ms);
+    for (;;) {
+        const bool is_over = polls_are_over(s);
+
+        return_ready(s);
+        s->leases.is_keeping = !is_over;
+        if ((is_over && s->leases.owed == 0 && s->leases.calls == 0) ||
+            sl_clock_now_ms() >= due_ms) {
+            break;
+        }
+        (void)source_step(s, -1, 0, is_over || due_ms < s->polls_due_ms ? due_ms : s->polls_due_ms);
+    }
+    if (s->leases.owed > 0) {
+        SL_LOG(SL_LOG_WARN, "could not tell the queue about all messages; they will come back",
+               sl_field_int("sluice.messages", s->leases.owed));
     }
 }
 
@@ -623,7 +620,6 @@ sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret,
         .ack = source_ack,
         .release = source_release,
         .pause = source_pause,
-        .stop = source_stop,
         .flush = source_flush,
         .is_idle = source_is_idle,
         .in_flight = source_in_flight,
@@ -660,103 +656,4 @@ void sl_sqs_wake(const struct sl_source *source)
     const struct sqs_source *s = source->self;
 
     sl_http_wake(s->caller.http);
-}
-
-/* Refused for its handle: the right to call is there.  Refused for its rights: it is not. */
-static sl_rc may_read(struct sl_http_reply *reply, struct sl_err *e)
-{
-    struct sl_json_parser *parser = NULL;
-    struct sl_err refusal;
-    sl_rc rc = sl_json_parser_new(1 << 20, &parser, e);
-
-    if (rc == SL_OK && reply->status != 200 &&
-        sl_sqs_read_error(parser, reply->status, sl_str_of(reply->error_code),
-                          sl_buf_str(&reply->body), &refusal) == SL_DENIED) {
-        rc = SL_DENIED;
-        if (e != NULL) {
-            *e = refusal;
-        }
-    }
-    sl_json_parser_free(parser);
-    return rc;
-}
-
-sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
-                 enum sl_sqs_right right, struct sl_err *e)
-{
-    const struct sl_sqs_entry entry = { .receipt_handle = SL_STR("none") };
-    struct sl_sqs_caller caller = { .target = *target };
-    struct sl_sqs_call call = { .timeout_ms = ASK_TIMEOUT_MS, .reply_max_bytes = 1 << 20 };
-    struct sl_http_reply reply = { 0 };
-    struct sl_buf body;
-    sl_rc rc = sl_http_new(&caller.http, e);
-
-    sl_buf_init(&body, 64 << 10);
-    if (right == SL_SQS_MAY_DELETE) {
-        call.action = "DeleteMessageBatch";
-        sl_sqs_write_delete(&body, cfg->sqs.queue_url, &entry, 1);
-    } else {
-        call.action = "ChangeMessageVisibilityBatch";
-        sl_sqs_write_visibility(&body, cfg->sqs.queue_url, &entry, 1, 0);
-    }
-    call.body = sl_buf_str(&body);
-    if (rc == SL_OK) {
-        rc = sl_sqs_call_wait(&caller, &call, &reply, e);
-    }
-    if (rc == SL_OK) {
-        rc = may_read(&reply, e);
-        sl_buf_done(&reply.body);
-    }
-    sl_buf_done(&body);
-    sl_http_free(caller.http);
-    return rc;
-}
-
-static sl_rc ask_read(struct sl_http_reply *reply, struct sl_sqs_attributes *ret, struct sl_err *e)
-{
-    struct sl_json_parser *parser = NULL;
-    struct sl_arena arena;
-    sl_rc rc = sl_json_parser_new(1 << 20, &parser, e);
-
-    sl_arena_init(&arena, 8 << 20, 16 << 10);
-    if (rc == SL_OK && reply->status == 200) {
-        rc = sl_sqs_read_attributes(parser, sl_buf_str(&reply->body), &arena, ret, e);
-    } else if (rc == SL_OK) {
-        rc = sl_sqs_read_error(parser, reply->status, sl_str_of(reply->error_code),
-                               sl_buf_str(&reply->body), e);
-    }
-    sl_arena_done(&arena);
-    sl_json_parser_free(parser);
-    return rc;
-}
-
-sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
-                 struct sl_sqs_attributes *ret, struct sl_err *e)
-{
-    struct sl_sqs_caller caller = { .target = *target };
-    struct sl_sqs_call call = { .action = "GetQueueAttributes",
-                                .timeout_ms = ASK_TIMEOUT_MS,
-                                .reply_max_bytes = 1 << 20 };
-    struct sl_http_reply reply = { 0 };
-    struct sl_err failure = { 0 };
-    struct sl_buf body;
-    sl_rc rc = sl_http_new(&caller.http, &failure);
-
-    sl_buf_init(&body, 64 << 10);
-    sl_sqs_write_attributes(&body, cfg->sqs.queue_url);
-    call.body = sl_buf_str(&body);
-    if (rc == SL_OK) {
-        rc = sl_sqs_call_wait(&caller, &call, &reply, &failure);
-    }
-    if (rc == SL_OK) {
-        rc = ask_read(&reply, ret, &failure);
-        ret->server_at_s = rc == SL_OK ? reply.server_at_s : 0;
-        sl_buf_done(&reply.body);
-    }
-    sl_buf_done(&body);
-    sl_http_free(caller.http);
-    if (rc != SL_OK) {
-        return SL_FAIL(e, rc, "queue %" SL_FMT ": %.700s", SL_ARG(cfg->sqs.queue_url), failure.msg);
-    }
-    return SL_OK;
 }

@@ -108,23 +108,25 @@ void sl_sqs_write_attributes(struct sl_buf *out, sl_str queue_url)
 
 /* ------------------------------------------------------------------- replies */
 
-/* A member that is the queue's own word (an id, a handle, a count), never a body; "" if it is not
- * there.  Some servers send counts as numbers. */
+/* A member that is the queue's own word (an id, a handle), never a body; "" if it is no string.
+ * Strings are unescaped into the arena; a number would point into the reply, which ends. */
 static sl_str text_of(const struct sl_json *object, sl_str name)
 {
     const struct sl_json *j = sl_json_member(object, name);
 
-    if (j == NULL || (j->type != SL_JSON_STRING && j->type != SL_JSON_NUMBER)) {
-        return (sl_str){ 0 };
-    }
-    return sl_cleartext_publish(j->text);
+    return j != NULL && j->type == SL_JSON_STRING ? sl_cleartext_publish(j->text) : (sl_str){ 0 };
 }
 
+/* Some servers send counts as numbers. */
 static int64_t count_of(const struct sl_json *object, sl_str name)
 {
+    const struct sl_json *j = sl_json_member(object, name);
     int64_t n = 0;
 
-    return sl_str_to_i64(text_of(object, name), &n) && n > 0 ? n : 0;
+    return j != NULL && (j->type == SL_JSON_STRING || j->type == SL_JSON_NUMBER) &&
+                   sl_str_to_i64(sl_cleartext_publish(j->text), &n) && n > 0
+               ? n
+               : 0;
 }
 
 static sl_rc parse_object(struct sl_json_parser *p, sl_str text, struct sl_arena *a,

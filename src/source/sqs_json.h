@@ -74,11 +74,11 @@ void sl_sqs_write_attributes(struct sl_buf *out, sl_str queue_url);
  *          SL_NOMEM (retry)
  */
 sl_rc sl_sqs_read_receive(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
-                          struct sl_sqs_message **ret, unsigned *ret_n,
-                          struct sl_err *e) SL_MUST_CHECK;
+                          struct sl_sqs_message **ret, unsigned *ret_n, struct sl_err *e)
+    SL_MUST_CHECK;
 sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *a, unsigned sent_n,
-                        struct sl_sqs_failure **ret, unsigned *ret_n,
-                        struct sl_err *e) SL_MUST_CHECK;
+                        struct sl_sqs_failure **ret, unsigned *ret_n, struct sl_err *e)
+    SL_MUST_CHECK;
 sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
                              struct sl_sqs_attributes *ret, struct sl_err *e) SL_MUST_CHECK;
 

@@ -9,6 +9,8 @@
 enum {
     CALLS_MAX = 8, /* requests out at a time, a worker */
     CALL_TIMEOUT_MS = 20000,
+    HEARTBEAT_MIN_MS = 500, /* between two of one lease, and until one is given up */
+    REPEAT_TRIES = 16,      /* failures until it is said again */
     REPLY_MAX = 1 << 20,
     BODY_MAX = 64 << 10, /* ten handles of 1 KiB, escaped */
     DELETE_TRIES = 5,    /* refusals of one entry until it is left to come back */
@@ -79,6 +81,14 @@ static struct sl_lease_entry *lease_add(struct sl_lease *lease, const struct sl_
     return entry;
 }
 
+/* A part of the visibility timeout, in ms; never so short that nothing else gets done. */
+static int64_t timeout_part(const struct sl_leases *l, unsigned divisor)
+{
+    const int64_t part_ms = (int64_t)l->visibility_timeout_s * 1000 / divisor;
+
+    return part_ms < HEARTBEAT_MIN_MS ? HEARTBEAT_MIN_MS : part_ms;
+}
+
 static bool leases_add_ten(struct sl_leases *l, const struct sl_sqs_message *messages, unsigned n,
                            int64_t received_due_ms, struct sl_lease_entry **ret_entries)
 {
@@ -89,15 +99,17 @@ static bool leases_add_ten(struct sl_leases *l, const struct sl_sqs_message *mes
         return false;
     }
     lease->received_due_ms = received_due_ms;
-    lease->extend_due_ms = received_due_ms + (int64_t)l->visibility_timeout_s * 500;
+    lease->extend_due_ms = received_due_ms + timeout_part(l, 2);
     for (unsigned i = 0; i < n; i++) {
         ret_entries[i] = lease_find(lease, messages[i].receipt_handle);
+        lease->has_redelivery = lease->has_redelivery || messages[i].receive_count > 1;
         if (ret_entries[i] == NULL) {
             ret_entries[i] = lease_add(lease, &messages[i], at);
             at += messages[i].message_id.len + messages[i].receipt_handle.len;
         }
     }
     l->held += lease->n;
+    l->redelivered += lease->has_redelivery;
     lease_link(l, lease);
     if (lease->extend_due_ms < l->tick_due_ms) {
         l->tick_due_ms = lease->extend_due_ms;
@@ -158,6 +170,9 @@ void sl_leases_return_all(struct sl_leases *l)
 /* A redelivery makes older handles stale: a delete with one may succeed and delete nothing. */
 static sl_str newest_handle(const struct sl_leases *l, const struct sl_lease_entry *entry)
 {
+    if (l->redelivered == 0) {
+        return entry->handle;
+    }
     for (const struct sl_lease *lease = l->last; lease != entry->lease; lease = lease->prev) {
         for (unsigned i = 0; i < lease->n; i++) {
             if (sl_str_eq(lease->entries[i].message_id, entry->message_id)) {
@@ -234,18 +249,22 @@ static void call_refused(struct lease_call *call)
     }
 }
 
-/* No usable answer: ask again later, all of it; repeating a delete is safe. */
+/* No usable answer: ask again later, all of it; repeating a delete is safe.  A heartbeat cannot
+ * wait as long. */
 static void call_unanswered(struct lease_call *call, const struct sl_err *e)
 {
-    const int64_t due_ms = sl_clock_now_ms() + sl_backoff_next(&call->l->backoff);
+    struct sl_leases *l = call->l;
+    const int64_t now_ms = sl_clock_now_ms();
+    const int64_t wait_ms = sl_backoff_next(&l->backoff);
+    const int64_t longest_ms = timeout_part(l, 8);
 
-    if (call->l->backoff.tries == 1) {
+    if (l->backoff.tries % REPEAT_TRIES == 1) {
         sl_log_err(SL_LOG_WARN, "could not tell the queue; trying again", e);
     }
     if (call->about == SL_LEASE_HELD) {
-        call->lease->extend_due_ms = due_ms;
+        call->lease->extend_due_ms = now_ms + (wait_ms < longest_ms ? wait_ms : longest_ms);
     } else {
-        call->lease->retry_due_ms = due_ms;
+        call->lease->retry_due_ms = now_ms + wait_ms;
     }
 }
 
@@ -284,12 +303,15 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
 
     call->l->calls--;
     call->lease->calls--;
+    if (call->about == SL_LEASE_HELD) {
+        call->lease->is_extending = false;
+    }
     call->l->tick_due_ms = 0;
     rc = call_read(call, reply, &e);
-    if (rc != SL_OK && sl_rc_fate(rc) == SL_FATE_STOP) {
+    if (rc != SL_OK && rc != SL_STOPPED && sl_rc_fate(rc) == SL_FATE_STOP) {
         call_refused(call);
     }
-    if (rc != SL_OK) {
+    if (rc != SL_OK && rc != SL_STOPPED) {
         call_unanswered(call, &e);
     }
     free(call);
@@ -314,11 +336,21 @@ static const char *call_body(const struct lease_call *call, struct sl_buf *body)
     return "ChangeMessageVisibilityBatch";
 }
 
+/* A heartbeat without an answer must leave time for another one. */
+static unsigned call_timeout_ms(const struct lease_call *call)
+{
+    const int64_t part_ms = timeout_part(call->l, 4);
+
+    return call->about == SL_LEASE_HELD && part_ms < CALL_TIMEOUT_MS ? (unsigned)part_ms
+                                                                     : CALL_TIMEOUT_MS;
+}
+
 static void call_send(struct lease_call *call)
 {
-    struct sl_sqs_call request = {
-        .timeout_ms = CALL_TIMEOUT_MS, .reply_max_bytes = REPLY_MAX, .done = call_done, .ctx = call
-    };
+    struct sl_sqs_call request = { .timeout_ms = call_timeout_ms(call),
+                                   .reply_max_bytes = REPLY_MAX,
+                                   .done = call_done,
+                                   .ctx = call };
     struct sl_buf body;
     struct sl_err e;
 
@@ -329,6 +361,9 @@ static void call_send(struct lease_call *call)
         sl_sqs_call_start(call->l->caller, &request, &e) == SL_OK) {
         call->l->calls++;
         call->lease->calls++;
+        if (call->about == SL_LEASE_HELD) {
+            call->lease->is_extending = true;
+        }
     } else {
         call_unanswered(call, &e);
         free(call);
@@ -368,8 +403,8 @@ static void lease_extend(struct sl_leases *l, struct sl_lease *lease, int64_t no
 {
     const int64_t timeout_ms = (int64_t)l->visibility_timeout_s * 1000;
 
-    lease->extend_due_ms = now_ms + timeout_ms / 2;
-    if (now_ms + timeout_ms < lease->received_due_ms + HELD_MAX_MS) {
+    lease->extend_due_ms = now_ms + timeout_part(l, 2);
+    if (!lease->is_extending && now_ms + timeout_ms < lease->received_due_ms + HELD_MAX_MS) {
         lease_send(l, lease, SL_LEASE_HELD);
     }
 }
@@ -379,7 +414,7 @@ static int64_t lease_tick(struct sl_leases *l, struct sl_lease *lease, int64_t n
 {
     const bool has_held = lease_count(lease, SL_LEASE_HELD) > 0;
     const bool has_delete = lease_count(lease, SL_LEASE_DELETE) > 0;
-    const bool has_return = lease_count(lease, SL_LEASE_RETURN) > 0;
+    const bool has_return = !l->is_keeping && lease_count(lease, SL_LEASE_RETURN) > 0;
 
     /* Heartbeats come before the limit on requests: a late one costs a redelivery. */
     if (has_held && now_ms >= lease->extend_due_ms) {
@@ -410,6 +445,7 @@ int64_t sl_leases_tick(struct sl_leases *l)
         next = lease->next;
         if (lease->calls == 0 && lease_count(lease, SL_LEASE_GONE) == lease->n) {
             lease_unlink(l, lease);
+            l->redelivered -= lease->has_redelivery;
             free(lease);
             continue;
         }

@@ -37,6 +37,8 @@ struct sl_lease {
     int64_t extend_due_ms;
     int64_t retry_due_ms; /* of a refused delete or hand-back */
     unsigned calls;       /* requests out about it */
+    bool is_extending;    /* one of them a heartbeat */
+    bool has_redelivery;  /* of a message that may stand in an older lease, too */
     unsigned n;
     struct sl_lease_entry entries[SL_SQS_BATCH];
     char text[]; /* ids and handles */
@@ -51,9 +53,11 @@ struct sl_leases {
     unsigned visibility_timeout_s;
     struct sl_lease *first;
     struct sl_lease *last;
-    unsigned held;  /* entries in state HELD */
-    unsigned owed;  /* entries in state DELETE or RETURN */
-    unsigned calls; /* requests out */
+    unsigned held;        /* entries in state HELD */
+    unsigned owed;        /* entries in state DELETE or RETURN */
+    unsigned calls;       /* requests out */
+    unsigned redelivered; /* leases with has_redelivery */
+    bool is_keeping;      /* no hand-backs yet: a receive is out that would bring them again */
     int64_t tick_due_ms;
     struct sl_backoff backoff; /* after a request without an answer */
 };

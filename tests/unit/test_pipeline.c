@@ -42,7 +42,6 @@ struct scene {
     unsigned released_n;
     char released[MESSAGES_MAX][16];
     bool is_paused;
-    bool is_stopped;
     unsigned waits;
 
     /* sink */
@@ -71,7 +70,7 @@ static sl_rc scene_receive(void *self, struct sl_batch *b, int64_t due_ms, struc
     assert_false(s->is_paused);
     s->receives++;
     if (s->receives == s->stops_at) {
-        atomic_store(&s->w.should_stop, true);
+        sl_stop_ask(&s->w.stop, false);
     }
     for (unsigned i = 0; i < s->bodies_n; i++) {
         char id[16];
@@ -120,15 +119,6 @@ static void scene_pause(void *self, bool is_paused)
         note(s, is_paused ? "pause" : "resume");
     }
     s->is_paused = is_paused;
-}
-
-static void scene_stop(void *self)
-{
-    struct scene *s = self;
-
-    note(s, "stop");
-    s->is_paused = false;
-    s->is_stopped = true;
 }
 
 static void scene_flush(void *self, int64_t due_ms)
@@ -214,7 +204,7 @@ static sl_rc scene_load(void *self, struct sl_batch *b, struct sl_err *e)
     check_masked(s, b);
     decide(answer, b);
     if (answer->tells_to_stop) {
-        atomic_store(&s->w.should_stop, true);
+        sl_stop_ask(&s->w.stop, true);
     }
     return answer->rc == SL_OK ? SL_OK : SL_FAIL(e, answer->rc, "the database says no");
 }
@@ -226,7 +216,6 @@ static const struct sl_source_ops source_ops = {
     .ack = scene_ack,
     .release = scene_release,
     .pause = scene_pause,
-    .stop = scene_stop,
     .flush = scene_flush,
     .is_idle = scene_is_idle,
     .in_flight = scene_in_flight,
@@ -506,11 +495,23 @@ static void told_to_stop_during_an_outage_it_hands_back_and_says_so(void **state
     assert_int_equal(s->released_n, 3);
 }
 
+static void a_stop_that_is_not_urgent_waits_for_the_end_of_an_outage(void **state)
+{
+    struct scene *s = *state;
+
+    sl_stop_ask(&s->w.stop, false);
+    answers(s, 1, (struct answer){ .rc = SL_DISCONNECTED });
+    answers(s, 2, (struct answer){ .rc = SL_UNAVAILABLE });
+    runs(s, SL_OK);
+    assert_int_equal(s->loads, 3);
+    assert_int_equal(s->acked_n, 3);
+}
+
 static void told_to_stop_it_still_loads_what_it_holds(void **state)
 {
     struct scene *s = *state;
 
-    atomic_store(&s->w.should_stop, true);
+    sl_stop_ask(&s->w.stop, true);
     runs(s, SL_OK);
     assert_int_equal(s->acked_n, 3);
 }
@@ -569,13 +570,13 @@ static void several_rows_may_be_refused_one_after_the_other(void **state)
 
 static void work(struct scene *s, struct sl_worker *w)
 {
-    *w = (struct sl_worker){ .pipeline = s->w.p, .should_stop = &s->w.should_stop };
+    *w = (struct sl_worker){ .pipeline = s->w.p, .stop = &s->w.stop };
     assert_int_equal(sl_worker_start(w, NULL), SL_OK);
     sl_worker_join(w);
     s->w.p.scratch = w->pipeline.scratch;
 }
 
-static void a_worker_told_to_stop_stops_the_source_and_flushes_it(void **state)
+static void a_worker_told_to_stop_loads_what_still_comes_and_flushes(void **state)
 {
     struct scene *s = *state;
     struct sl_worker w;
@@ -583,7 +584,7 @@ static void a_worker_told_to_stop_stops_the_source_and_flushes_it(void **state)
     s->stops_at = 1;
     work(s, &w);
     assert_int_equal(w.failure.rc, SL_OK);
-    assert_string_equal(s->calls, "receive load ack release stop receive ack release flush ");
+    assert_string_equal(s->calls, "receive load ack release receive ack release flush ");
     assert_int_equal(s->acked_n, 3);
 }
 
@@ -608,8 +609,9 @@ static void a_worker_that_cannot_go_on_stops_all_and_says_why(void **state)
     answers(s, 1, (struct answer){ .rc = SL_SCHEMA });
     work(s, &w);
     assert_int_equal(w.failure.rc, SL_SCHEMA);
-    assert_true(atomic_load(&s->w.should_stop));
-    assert_string_equal(s->calls, "receive load ack release stop flush ");
+    assert_true(atomic_load(&s->w.stop.is_asked));
+    assert_true(atomic_load(&s->w.stop.is_urgent));
+    assert_string_equal(s->calls, "receive load ack release flush ");
     assert_int_equal(s->acked_n, 0);
 }
 
@@ -623,7 +625,6 @@ static void a_stop_during_an_outage_is_no_failure_of_the_worker(void **state)
     assert_int_equal(w.failure.rc, SL_OK);
     assert_int_equal(s->acked_n, 0);
     assert_int_equal(s->released_n, 3);
-    assert_true(s->is_stopped);
 }
 
 static int quiet(void **state)
@@ -653,12 +654,13 @@ int main(void)
         RULE(every_code_that_stops_ends_the_load_at_once),
         RULE(a_load_that_stops_after_an_outage_keeps_its_own_report),
         RULE(told_to_stop_during_an_outage_it_hands_back_and_says_so),
+        RULE(a_stop_that_is_not_urgent_waits_for_the_end_of_an_outage),
         RULE(told_to_stop_it_still_loads_what_it_holds),
         RULE(what_was_committed_before_an_outage_is_acked_though_the_rest_goes_back),
         RULE(counts_each_outcome_once_over_any_number_of_tries),
         RULE(a_refused_row_is_sealed_and_loaded_again),
         RULE(several_rows_may_be_refused_one_after_the_other),
-        RULE(a_worker_told_to_stop_stops_the_source_and_flushes_it),
+        RULE(a_worker_told_to_stop_loads_what_still_comes_and_flushes),
         RULE(a_worker_goes_on_after_a_failed_receive),
         RULE(a_worker_that_cannot_go_on_stops_all_and_says_why),
         RULE(a_stop_during_an_outage_is_no_failure_of_the_worker),

@@ -19,7 +19,7 @@ struct world {
     struct sl_counters counters;
     struct sl_pipeline p;
     struct sl_batch b;
-    _Atomic bool should_stop;
+    struct sl_stop stop;
 };
 
 #define WORLD_SENT_AT_MS     INT64_C(1769903999123) /* 2026-01-31T23:59:59.123Z */
@@ -62,7 +62,7 @@ static inline void world_open(struct world *w)
 
     memset(master, 0x17, sizeof master);
     *w = (struct world){ .p = { .cfg = &w->cfg, .counters = &w->counters } };
-    w->p.should_stop = &w->should_stop;
+    w->p.stop = &w->stop;
     assert_int_equal(sl_keyring_new(&w->ring, NULL), SL_OK);
     assert_int_equal(sl_keyring_add(w->ring, SL_STR("k1"), SL_KEY_ACTIVE, master, NULL), SL_OK);
     assert_int_equal(sl_keyring_finish(w->ring, NULL), SL_OK);

@@ -1,0 +1,27 @@
+/* source/sqs_queue.h - questions about a queue, outside the flow of messages. */
+#ifndef SLUICE_SOURCE_SQS_QUEUE_H
+#define SLUICE_SOURCE_SQS_QUEUE_H
+
+#include "config/config.h"
+#include "net/aws_creds.h"
+#include "source/sqs_json.h"
+
+/* Ask a queue for its counts and settings, waiting for the answer.
+ *
+ * Errors:  SL_NOT_FOUND, SL_DENIED, SL_DISCONNECTED, SL_THROTTLED, SL_UNAVAILABLE (retry)
+ * Blocks:  up to 10 s
+ */
+sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
+                 struct sl_sqs_attributes *ret, struct sl_err *e) SL_MUST_CHECK;
+
+enum sl_sqs_right { SL_SQS_MAY_DELETE, SL_SQS_MAY_CHANGE_VISIBILITY };
+
+/* Ask whether this identity may call an action, with a handle that is no handle: nothing happens.
+ *
+ * Errors:  SL_DENIED (retry) it may not; those of sl_sqs_ask
+ * Blocks:  up to 10 s
+ */
+sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
+                 enum sl_sqs_right right, struct sl_err *e) SL_MUST_CHECK;
+
+#endif
