@@ -22,7 +22,7 @@ enum {
     PROGRESS_LOG_MS = 10000, /* without a terminal */
     OTHERS_GRACE_S = 5,
     UNTIL_EMPTY_WAIT_S = 1, /* a long poll still asks every server, and the end comes soon */
-    VISIBILITY_S = 30, /* asked for where the queue's own is 0: nothing would be ours at all */
+    VISIBILITY_S = 30,      /* asked for where the queue's own is 0: nothing would be ours at all */
     PARSER_MAX = 16 << 20,
     BAR_CELLS = 20,
 };
@@ -61,10 +61,9 @@ static sl_rc target_check(struct sl_app *app, struct sl_pg_conn *conn, struct sl
 
 static sl_rc prepare_database(struct sl_app *app, struct sl_err *e)
 {
-    struct sl_pg_conn conn = { .wait = sl_wait_plain() };
+    struct sl_pg_conn conn = { .wait = sl_wait_plain(), .url = app->cfg->postgres.url.ptr };
     sl_rc rc;
 
-    (void)snprintf(conn.url, sizeof conn.url, "%" SL_FMT, SL_ARG(app->cfg->postgres.url));
     rc = sl_pg_schema_prepare(&conn, app->cfg, e);
     if (rc == SL_OK) {
         rc = target_check(app, &conn, e);
@@ -131,7 +130,9 @@ static struct sl_sqs_settings source_settings(struct sl_app *app)
         .stop = &app->stop,
         .sets_visibility = own_s != 0 || queue_s == 0,
         .returns_at_end = app->options.is_dry_run,
-        .visibility_timeout_s = own_s != 0 ? own_s : queue_s != 0 ? queue_s : VISIBILITY_S,
+        .visibility_timeout_s = own_s != 0     ? own_s
+                                : queue_s != 0 ? queue_s
+                                               : VISIBILITY_S,
         .wait_time_s = ends && cfg->sqs.wait_time_s > UNTIL_EMPTY_WAIT_S ? UNTIL_EMPTY_WAIT_S
                                                                          : cfg->sqs.wait_time_s,
         .memory_bytes = cfg->memory_bytes / app->workers_n,
@@ -158,7 +159,7 @@ static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err 
     if (app->options.is_dry_run) {
         return sl_ndjson_open(app->cfg, &p->sink, e);
     }
-    return sl_pg_open(app->cfg, &app->target, p->source.wait, &p->sink, e);
+    return sl_pg_open(app->cfg, &app->target, p->source.wait, &app->stop, &p->sink, e);
 }
 
 static void worker_close(struct sl_worker *w)
@@ -194,13 +195,10 @@ static sl_rc open_workers(struct sl_app *app, struct sl_err *e)
 sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
                   const struct sl_app_options *options, struct sl_err *e)
 {
-    char path[4096];
-
     *app = (struct sl_app){ .cfg = cfg, .options = *options };
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, &app->counters, options->max_messages);
-    (void)snprintf(path, sizeof path, "%" SL_FMT, SL_ARG(cfg->keys.file));
-    SL_TRY(sl_key_file_open(path, &app->ring, e));
+    SL_TRY(sl_key_file_open(cfg->keys.file.ptr, &app->ring, e));
     SL_TRY(sl_aws_target_find(cfg, &app->arena, &app->aws, e));
     SL_TRY(wait_for(app, "waiting for the queue", ask_queue, e));
     if (!options->is_dry_run) {

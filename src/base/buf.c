@@ -197,6 +197,8 @@ void sl_buf_add_json(struct sl_buf *b, sl_str s)
         step = len == 0 ? 1 : len;
         if (len == 1) {
             buf_add_json_ascii(b, bytes[i]);
+        } else if (len == 2 && bytes[i] == 0xc2 && bytes[i + 1] < 0xa0) {
+            sl_buf_printf(b, "\\u%04x", bytes[i + 1]); /* C1: control characters of terminals */
         } else if (len == 0) {
             sl_buf_add_str(b, SL_STR("\xef\xbf\xbd"));
         } else {

@@ -39,6 +39,7 @@ static inline sl_str sl_buf_str(const struct sl_buf *b)
  * Returns: where they would go, NULL if they do not fit. */
 char *sl_buf_reserve(struct sl_buf *b, size_t n);
 
+/* Bytes at the end.  What does not fit makes the buffer failed, and is seen by sl_buf_rc. */
 void sl_buf_add(struct sl_buf *b, const void *bytes, size_t n);
 void sl_buf_add_str(struct sl_buf *b, sl_str s);
 void sl_buf_add_char(struct sl_buf *b, char c);
@@ -54,7 +55,7 @@ void sl_buf_add_u64(struct sl_buf *b, uint64_t v);
 void sl_buf_put_u32(struct sl_buf *b, size_t at, uint32_t v);
 
 /* A JSON string with its quotes, escaped as RFC 8259 section 7 has it.
- * Shape: s is UTF-8; bytes that are not become U+FFFD. */
+ * Shape: s is UTF-8; bytes that are not become U+FFFD, control characters are escaped. */
 void sl_buf_add_json(struct sl_buf *b, sl_str s);
 
 #endif

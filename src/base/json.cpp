@@ -119,8 +119,8 @@ bool is_word(sl_cleartext c, const char *word)
     return c.len == strlen(word) && memcmp(c.secret, word, c.len) == 0;
 }
 
-/* Escapes are well formed up to the closing quote: what failed then is a surrogate. */
-bool has_good_escapes(const char *at, const char *end)
+/* The closing quote, if escapes are well formed up to it: what failed then is a surrogate. */
+const char *string_end(const char *at, const char *end)
 {
     for (; at < end && *at != '"'; at++) {
         if (*at != '\\') {
@@ -128,18 +128,18 @@ bool has_good_escapes(const char *at, const char *end)
         }
         at++;
         if (at >= end || strchr("\"\\/bfnrtu", *at) == nullptr || *at == '\0') {
-            return false;
+            return nullptr;
         }
         if (*at == 'u') {
             for (int i = 0; i < 4; i++) {
                 at++;
                 if (at >= end || isxdigit(static_cast<unsigned char>(*at)) == 0) {
-                    return false;
+                    return nullptr;
                 }
             }
         }
     }
-    return at < end;
+    return at < end ? at : nullptr;
 }
 
 /* Only an escape can bring a surrogate here: the text itself has been found to be UTF-8. */
@@ -164,11 +164,12 @@ bool walk_string(walk *w, od::raw_json_string raw, sl_cleartext *ret, bool *ret_
         *ret = sl_cleartext{ text.data(), text.size() };
         return true;
     }
-    if (!has_good_escapes(raw.raw(), w->text_end)) {
+    const char *end = string_end(raw.raw(), w->text_end);
+    if (end == nullptr) {
         w->fault = SL_JSON_NOT_JSON;
         return false;
     }
-    *ret = sl_cleartext{ raw.raw(), 0 };
+    *ret = sl_cleartext{ raw.raw(), static_cast<size_t>(end - raw.raw()) };
     return true;
 }
 

@@ -44,6 +44,7 @@ int sl_str_cmp(sl_str a, sl_str b);
  * Without a `sep`, everything is returned and `*s` becomes empty. */
 sl_str sl_str_cut(sl_str *s, char sep);
 
+/* Without the blanks, tabs and line ends around it. */
 sl_str sl_str_trim(sl_str s);
 
 /* Read a whole run of decimal digits (an optional '-' first).

@@ -71,10 +71,9 @@ static unsigned say_lines(const char *verdict, const char *what, const struct sl
 
 static void check_keys(struct checks *c)
 {
-    char path[4096];
+    const char *path = c->cfg->keys.file.ptr;
     struct sl_err e;
 
-    (void)snprintf(path, sizeof path, "%" SL_FMT, SL_ARG(c->cfg->keys.file));
     if (!passed(c, "keys", sl_key_file_open(path, &c->ring, &e), &e)) {
         return;
     }
@@ -175,9 +174,10 @@ static void check_schema(struct checks *c, bool has_schema, bool has_target)
 
     if ((!has_schema || !has_target) && !may_create) {
         say("FAIL", "schema",
-            "%s does not exist: create it (sluice sql schema prints the SQL), "
+            "%s%" SL_FMT " does not exist: create it (sluice sql schema prints the SQL), "
             "or say create: if_missing",
-            has_target ? "schema sluice" : "the table");
+            has_target ? "schema " : "table ",
+            SL_ARG(has_target ? SL_STR("sluice") : c->cfg->postgres.table));
         c->failed++;
         return;
     }
@@ -203,7 +203,7 @@ static void check_database(struct checks *c)
     bool has_target = false;
     struct sl_err e;
 
-    (void)snprintf(c->conn.url, sizeof c->conn.url, "%" SL_FMT, SL_ARG(c->cfg->postgres.url));
+    c->conn.url = c->cfg->postgres.url.ptr;
     c->conn.wait = sl_wait_plain();
     if (!passed(c, "database", sl_pg_connect(&c->conn, &e), &e)) {
         return;
@@ -258,7 +258,7 @@ int sl_cmd_check(int argc, char **argv)
     struct sl_err e;
     unsigned failed;
 
-    sl_options_init(&o);
+    sl_options_init(&o, argv);
     if (check_parse(argc, argv, &o, &e) != SL_OK) {
         return sl_cmd_fail("check", &e);
     }

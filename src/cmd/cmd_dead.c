@@ -135,12 +135,10 @@ static sl_rc dead_show(const struct dead_options *o, const struct sl_config *cfg
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     struct sl_keyring *ring = NULL;
     struct sl_masker *masker = NULL;
-    char path[4096];
     sl_rc rc;
 
-    (void)snprintf(path, sizeof path, "%" SL_FMT, SL_ARG(cfg->keys.file));
     SL_TRY(sl_pg_dead_get(conn, o->id, &result, e));
-    SL_TRY(sl_key_file_open(path, &ring, e));
+    SL_TRY(sl_key_file_open(cfg->keys.file.ptr, &ring, e));
     rc = sl_masker_new(ring, &masker, e);
     if (rc == SL_OK) {
         rc = body_open(o, masker, result, e);
@@ -157,7 +155,7 @@ static sl_rc dead_run(const struct dead_options *o, struct sl_err *e)
     sl_rc rc;
 
     SL_TRY(sl_options_load(&o->common, &cfg, e));
-    (void)snprintf(conn.url, sizeof conn.url, "%" SL_FMT, SL_ARG(cfg.postgres.url));
+    conn.url = cfg.postgres.url.ptr;
     rc = sl_pg_connect(&conn, e);
     if (rc == SL_OK) {
         rc = strcmp(o->verb, "list") == 0 ? dead_list(o, &conn, e) : dead_show(o, &cfg, &conn, e);
@@ -172,7 +170,7 @@ int sl_cmd_dead(int argc, char **argv)
     struct dead_options o = { .limit = LIST_PRESET };
     struct sl_err e;
 
-    sl_options_init(&o.common);
+    sl_options_init(&o.common, argv);
     if (dead_parse(argc, argv, &o, &e) != SL_OK) {
         return sl_cmd_fail("dead", &e);
     }

@@ -54,7 +54,7 @@ static int print_and_end(struct sl_buf *out)
 
 static bool wants_help(int argc, char **argv)
 {
-    return argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    return argc > 1 && (strcmp(argv[argc - 1], "--help") == 0 || strcmp(argv[argc - 1], "-h") == 0);
 }
 
 int sl_cmd_docs(int argc, char **argv)
@@ -106,7 +106,7 @@ int sl_cmd_sql(int argc, char **argv)
     struct sl_buf out;
     struct sl_err e;
 
-    sl_options_init(&o);
+    sl_options_init(&o, argv);
     if (sql_parse(argc, argv, &o, &e) != SL_OK) {
         return sl_cmd_fail("sql", &e);
     }

@@ -181,7 +181,7 @@ int sl_cmd_run(int argc, char **argv)
     struct sl_err e;
     sl_rc rc;
 
-    sl_options_init(&o.common);
+    sl_options_init(&o.common, argv);
     if (run_parse(argc, argv, &o, &e) != SL_OK) {
         return sl_cmd_fail("run", &e);
     }

@@ -12,9 +12,9 @@ enum { WAIT_PRESET_S = 60, WAIT_MAX_S = 86400 };
 static enum sl_log_format log_format;
 static enum sl_log_level log_level = SL_LOG_INFO;
 
-void sl_options_init(struct sl_options *o)
+void sl_options_init(struct sl_options *o, char **argv)
 {
-    *o = (struct sl_options){ .wait_s = WAIT_PRESET_S };
+    *o = (struct sl_options){ .argv = argv, .wait_s = WAIT_PRESET_S };
     log_format = isatty(STDERR_FILENO) == 1 ? SL_LOG_TEXT : SL_LOG_JSON;
     sl_log_init(log_format, log_level);
 }
@@ -57,6 +57,19 @@ static sl_rc take_log_level(sl_str value, struct sl_err *e)
     return SL_FAIL(e, SL_USAGE, "--log-level takes debug, info, warn or error");
 }
 
+/* As getopt_long leaves it: a long option that it does not know is the last word it took, without
+ * its value, which may be a secret. */
+static sl_rc option_wrong(const struct sl_options *o, int option, struct sl_err *e)
+{
+    const char *word = o->argv[optind - 1];
+
+    if (option == ':') {
+        return SL_FAIL(e, SL_USAGE, "%s needs a value", word);
+    }
+    return optopt != 0 ? SL_FAIL(e, SL_USAGE, "unknown option -%c", optopt)
+                       : SL_FAIL(e, SL_USAGE, "unknown option %.*s", (int)strcspn(word, "="), word);
+}
+
 sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_err *e)
 {
     switch (option) {
@@ -85,7 +98,7 @@ sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_e
     case 'L':
         return take_log_level(sl_str_of(value), e);
     default:
-        return SL_FAIL(e, SL_USAGE, "unknown option, or one without its value");
+        return option_wrong(o, option, e);
     }
     return SL_OK;
 }

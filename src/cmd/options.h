@@ -8,6 +8,7 @@
 #include "config/config.h"
 
 struct sl_options {
+    char **argv; /* for messages */
     const char *config;
     struct sl_overrides overrides;
     unsigned wait_s;
@@ -15,7 +16,7 @@ struct sl_options {
 };
 
 /* For getopt_long: -c, and the long ones of the table; a command appends its own. */
-#define SL_OPTIONS_SHORT "c:h"
+#define SL_OPTIONS_SHORT ":c:h"
 #define SL_OPTIONS_LONG                                                                           \
     { "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },               \
         { "queue-url", required_argument, NULL, 'Q' },                                            \
@@ -39,7 +40,7 @@ struct sl_options {
     "  -h, --help             print this text\n"
 
 /* The presets: wait 60 s, text on a terminal. */
-void sl_options_init(struct sl_options *o);
+void sl_options_init(struct sl_options *o, char **argv);
 
 /* Take one option as getopt_long returned it.
  * Errors: SL_USAGE (stop) not one of these, or a value that it does not take */

@@ -67,6 +67,7 @@ struct sl_column {
     bool is_required;
 };
 
+/* Every text of it has a NUL behind it. */
 struct sl_config {
     sl_str file; /* as named on the command line, for messages */
 

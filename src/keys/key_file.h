@@ -17,8 +17,8 @@
 sl_rc sl_key_file_open(const char *path, struct sl_keyring **ret, struct sl_err *e) SL_MUST_CHECK;
 
 /* Parse the text of a key file; `name` stands for it in messages.  Same errors, less the file's. */
-sl_rc sl_key_file_parse(const char *name, sl_str text, struct sl_keyring **ret,
-                        struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_key_file_parse(const char *name, sl_str text, struct sl_keyring **ret, struct sl_err *e)
+    SL_MUST_CHECK;
 
 /* Create a key file with one active key of 32 random bytes, mode 0600; never overwrites.
  * Errors: SL_KEY (stop) bad id or the file exists; SL_IO (stop); SL_CRYPTO (stop) */

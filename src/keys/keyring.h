@@ -10,11 +10,11 @@
 #include "base/str.h"
 
 enum {
-    SL_KEY_BYTES = 32,     /* of a master */
-    SL_KEY_ID_MAX = 8,     /* characters of [a-z0-9] */
+    SL_KEY_BYTES = 32, /* of a master */
+    SL_KEY_ID_MAX = 8, /* characters of [a-z0-9] */
     SL_KEY_CHECK_CHARS = 8,
-    SL_KEYRING_MAX = 64,   /* keys in a ring */
-    SL_CONTEXT_MAX = 64,   /* printable ASCII bytes of a context */
+    SL_KEYRING_MAX = 64, /* keys in a ring */
+    SL_CONTEXT_MAX = 64, /* printable ASCII bytes of a context */
 };
 
 enum sl_key_state { SL_KEY_ACTIVE, SL_KEY_DECRYPT, SL_KEY_RETIRED };

@@ -19,8 +19,8 @@ struct sl_masker;
 
 /* Make a masker over a ring that outlives it.
  * Errors: SL_CRYPTO (stop), SL_NOMEM (retry) */
-sl_rc sl_masker_new(const struct sl_keyring *ring, struct sl_masker **ret,
-                    struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_masker_new(const struct sl_keyring *ring, struct sl_masker **ret, struct sl_err *e)
+    SL_MUST_CHECK;
 void sl_masker_free(struct sl_masker *m);
 
 /* Mask one value under the active key.

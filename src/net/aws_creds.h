@@ -31,8 +31,8 @@ struct sl_aws_target {
  *                            supported; says where it looked
  * Source:  https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
  */
-sl_rc sl_aws_target_find(const struct sl_config *cfg, struct sl_arena *a,
-                         struct sl_aws_target *ret, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_aws_target_find(const struct sl_config *cfg, struct sl_arena *a, struct sl_aws_target *ret,
+                         struct sl_err *e) SL_MUST_CHECK;
 
 /* The region in a queue URL's host (sqs.REGION.amazonaws.com and its older forms); "" if none. */
 sl_str sl_aws_region_of_url(sl_str url);

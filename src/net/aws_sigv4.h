@@ -12,9 +12,9 @@ struct sl_sigv4_header {
 };
 
 struct sl_sigv4_request {
-    sl_str method; /* "POST" */
-    sl_str path;   /* "/", already encoded */
-    sl_str query;  /* "", or canonical: sorted and encoded */
+    sl_str method;                         /* "POST" */
+    sl_str path;                           /* "/", already encoded */
+    sl_str query;                          /* "", or canonical: sorted and encoded */
     const struct sl_sigv4_header *headers; /* sorted by name; host is one of them */
     unsigned headers_n;
     sl_str body;

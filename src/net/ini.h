@@ -36,6 +36,7 @@ sl_rc sl_ini_parse(sl_str text, struct sl_arena *a, struct sl_ini *ret, struct s
 sl_rc sl_ini_load(const char *file, struct sl_arena *a, struct sl_ini *ret, struct sl_err *e)
     SL_MUST_CHECK;
 
+/* True if there is such a section. */
 bool sl_ini_has(const struct sl_ini *ini, sl_str section);
 
 /* The last value under that key, "" if there is none. */

@@ -68,6 +68,7 @@ enum sl_reason sl_convert_version(sl_str text, int64_t *ret)
 {
     int64_t parts[VERSION_PARTS] = { 0 };
     bool is_last = false;
+    bool is_too_large = false;
     int64_t value;
 
     for (unsigned n = 0; !is_last; n++) {
@@ -78,12 +79,13 @@ enum sl_reason sl_convert_version(sl_str text, int64_t *ret)
                 ? SL_REASON_BAD_VERSION
                 : sl_convert_integer(part, 0, n == 0 ? INT32_MAX : VERSION_PART_MAX, &parts[n]);
 
-        if (reason != SL_REASON_NONE) {
-            return reason == SL_REASON_OUT_OF_RANGE ? reason : SL_REASON_BAD_VERSION;
+        is_too_large = is_too_large || reason == SL_REASON_OUT_OF_RANGE;
+        if (reason != SL_REASON_NONE && reason != SL_REASON_OUT_OF_RANGE) {
+            return SL_REASON_BAD_VERSION;
         }
     }
     value = parts[0] * 1000000 + parts[1] * 1000 + parts[2];
-    if (value > INT32_MAX) {
+    if (is_too_large || value > INT32_MAX) {
         return SL_REASON_OUT_OF_RANGE;
     }
     *ret = value;
@@ -334,7 +336,8 @@ enum sl_reason sl_convert_inet(sl_str text, struct sl_inet *ret)
     memcpy(copy, address.ptr, address.len);
     copy[address.len] = '\0';
     if (inet_pton(inet.is_v6 ? AF_INET6 : AF_INET, copy, inet.addr) != 1 ||
-        (has_prefix && sl_convert_integer(text, 0, prefix, &prefix) != SL_REASON_NONE)) {
+        (has_prefix && (sl_str_starts(text, SL_STR("-")) ||
+                        sl_convert_integer(text, 0, prefix, &prefix) != SL_REASON_NONE))) {
         return SL_REASON_BAD_INET;
     }
     inet.prefix = (unsigned char)prefix;

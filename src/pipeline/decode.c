@@ -187,7 +187,8 @@ static struct sl_json attribute_json(const struct sl_column *column, const struc
     return (struct sl_json){ .type = SL_JSON_NULL };
 }
 
-/* A fact of the message's, which is a moment or a number and never fails. */
+/* A fact of the message's, which is a moment or a number; only the moment of sending may not be
+ * known. */
 static struct sl_value fact_to_value(const struct sl_column *column, const struct sl_record *r)
 {
     const int64_t at_ms = column->from == SL_FROM_SENT_AT ? r->sent_at_ms : r->received_at_ms;
@@ -195,6 +196,8 @@ static struct sl_value fact_to_value(const struct sl_column *column, const struc
 
     if (column->from == SL_FROM_RECEIVE_COUNT) {
         v.i = r->receive_count;
+    } else if (at_ms == 0) {
+        v.kind = SL_VALUE_NULL;
     } else if (column->type == SL_TYPE_TIMESTAMPTZ) {
         v.i = at_ms * 1000;
     } else if (column->type == SL_TYPE_DATE) {
@@ -221,7 +224,8 @@ static enum sl_reason column_decode(const struct sl_column *column, const struct
     case SL_FROM_RECEIVED_AT:
     case SL_FROM_RECEIVE_COUNT:
         *ret = fact_to_value(column, r);
-        return SL_REASON_NONE;
+        return ret->kind == SL_VALUE_NULL && column->is_required ? SL_REASON_MISSING_FIELD
+                                                                 : SL_REASON_NONE;
     case SL_FROM_BODY:
         j = column->type == SL_TYPE_JSONB ? root : &text;
         break;

@@ -13,7 +13,7 @@ struct sl_worker {
     unsigned number;
     bool is_started;
     struct sl_stop *stop; /* of all workers */
-    _Atomic bool is_idle;      /* holds nothing, and its last receive brought nothing */
+    _Atomic bool is_idle; /* holds nothing, and its last receive brought nothing */
     _Atomic unsigned in_flight;
     struct sl_err failure; /* why it ended; rc SL_OK when it was told to.  Read after join */
 };

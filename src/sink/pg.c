@@ -6,6 +6,7 @@
  */
 #include "sink/pg.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "sink/pg_copy.h"
@@ -45,8 +46,10 @@ struct pg_sink {
     struct sl_buf params[8];
     struct sl_arena arena;  /* of one attempt */
     bool must_check_target; /* the table refused: look at the catalog before the next load */
+    unsigned rows_max;      /* in one transaction; less while the server is slow */
     unsigned refused_in_a_row;
-    char refused_with[6]; /* SQLSTATE */
+    char refused_with[6];            /* SQLSTATE */
+    unsigned char rows_to_blame[16]; /* id of a batch in which the table did take rows */
 };
 
 /* A further delivery of a message in the same batch. */
@@ -442,6 +445,7 @@ static sl_rc probe(struct pg_sink *p, struct pg_work *w, struct pg_entry *rest, 
         const sl_rc rc = is_dead(entry->r) ? SL_ROW : load_once(p, w, entry, 1, e);
 
         if (rc == SL_OK) {
+            memcpy(p->rows_to_blame, w->batch_id, sizeof p->rows_to_blame);
             return SL_FAIL(e, SL_ROW, "PostgreSQL refuses some rows");
         }
         if (rc != SL_ROW) {
@@ -449,6 +453,13 @@ static sl_rc probe(struct pg_sink *p, struct pg_work *w, struct pg_entry *rest, 
         }
     }
     return all_refused(p, e);
+}
+
+/* Ten in a row are the table's fault, but for a batch that has shown otherwise. */
+static bool may_be_tables_fault(const struct pg_sink *p, const struct pg_work *w)
+{
+    return p->refused_in_a_row >= REFUSED_IN_A_ROW &&
+           memcmp(p->rows_to_blame, w->batch_id, sizeof p->rows_to_blame) != 0;
 }
 
 /* A row that is refused all by itself. */
@@ -485,7 +496,7 @@ static sl_rc load_range(struct pg_sink *p, struct pg_work *w, struct pg_entry *e
         if (n == 1) {
             refuse(p, entries[0].r);
             w->refused_n++;
-            return p->refused_in_a_row < REFUSED_IN_A_ROW
+            return !may_be_tables_fault(p, w)
                        ? SL_OK
                        : probe(p, w, entries + 1, (unsigned)(w->entries + w->n - entries) - 1, e);
         }
@@ -535,9 +546,30 @@ static sl_rc check_target(struct pg_sink *p, struct sl_err *e)
     return rc;
 }
 
+/* What took too long as a whole is tried in parts: a server as slow as that, or a deadline that
+ * the batch cannot meet, would hold it up for ever. */
+static sl_rc load_parts(struct pg_sink *p, struct pg_work *w, struct sl_err *e)
+{
+    unsigned at = 0;
+    sl_rc rc = SL_OK;
+
+    while (at < w->n && rc == SL_OK) {
+        const unsigned n = w->n - at < p->rows_max ? w->n - at : p->rows_max;
+
+        rc = load_range(p, w, w->entries + at, n, e);
+        at += n;
+        if (rc == SL_TIMEOUT) {
+            p->rows_max = n > 1 ? n / 2 : 1;
+        } else if (rc == SL_OK && p->rows_max < UINT_MAX / 2) {
+            p->rows_max *= 2;
+        }
+    }
+    return rc;
+}
+
 static sl_rc sink_load_work(struct pg_sink *p, struct pg_work *w, struct sl_err *e)
 {
-    sl_rc rc = load_range(p, w, w->entries, w->n, e);
+    sl_rc rc = load_parts(p, w, e);
 
     if (rc == SL_TABLE) {
         p->must_check_target = true;
@@ -591,7 +623,8 @@ static void sink_close(void *self)
 }
 
 sl_rc sl_pg_open(const struct sl_config *cfg, const struct sl_pg_target *target,
-                 struct sl_wait wait, struct sl_sink *ret, struct sl_err *e)
+                 struct sl_wait wait, const struct sl_stop *stop, struct sl_sink *ret,
+                 struct sl_err *e)
 {
     static const struct sl_sink_ops ops = { .load = sink_load, .close = sink_close };
     struct pg_sink *p = calloc(1, sizeof *p);
@@ -601,8 +634,10 @@ sl_rc sl_pg_open(const struct sl_config *cfg, const struct sl_pg_target *target,
     }
     p->cfg = cfg;
     p->target = target;
+    p->rows_max = UINT_MAX;
     p->conn.wait = wait;
-    (void)snprintf(p->conn.url, sizeof p->conn.url, "%" SL_FMT, SL_ARG(cfg->postgres.url));
+    p->conn.stop = stop;
+    p->conn.url = cfg->postgres.url.ptr;
     (void)snprintf(p->conn.table, sizeof p->conn.table, "%" SL_FMT, SL_ARG(target->name));
     sl_arena_init(&p->arena, ARENA_MAX, 64 << 10);
     sl_buf_init(&p->ledger, BUF_MAX);

@@ -8,11 +8,12 @@
 
 /* Make the sink of one worker; it connects when it first loads.
  *
- * Owns:    cfg and target are borrowed for as long as the sink lives
- * Errors:  SL_NOMEM (retry), SL_CONFIG (stop) the URL is too long
+ * Owns:    cfg, target and stop are borrowed for as long as the sink lives
+ * Errors:  SL_NOMEM (retry)
  * Threads: one per sink
  */
 sl_rc sl_pg_open(const struct sl_config *cfg, const struct sl_pg_target *target,
-                 struct sl_wait wait, struct sl_sink *ret, struct sl_err *e) SL_MUST_CHECK;
+                 struct sl_wait wait, const struct sl_stop *stop, struct sl_sink *ret,
+                 struct sl_err *e) SL_MUST_CHECK;
 
 #endif

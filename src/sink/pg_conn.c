@@ -9,6 +9,8 @@
 enum {
     CONNECT_MS = 10000,
     STATEMENT_MS = 120000,  /* the server knows no timeout while it waits for COPY data */
+    URGENT_MS = 15000,      /* left to the server once a stop is urgent */
+    LOOK_UP_MS = 1000,      /* between two looks whether it is */
     COPY_CHUNK = 256 << 10, /* bytes; bounds what libpq buffers */
     PARAMS_MAX = 16,
 };
@@ -53,6 +55,22 @@ static sl_rc conn_timeout(struct sl_pg_conn *c, const char *what, struct sl_err 
     return SL_FAIL(e, SL_TIMEOUT, "PostgreSQL did not answer in time while %s", what);
 }
 
+/* Wait for the socket.  *ret_ready may be 0: woken; look and come again. */
+static sl_rc conn_wait(struct sl_pg_conn *c, short events, int64_t *due_ms, const char *what,
+                       short *ret_ready, struct sl_err *e)
+{
+    const int64_t now_ms = sl_clock_now_ms();
+    const bool is_urgent = c->stop != NULL && atomic_load(&c->stop->is_urgent);
+    const int64_t look_ms = now_ms + LOOK_UP_MS;
+
+    if (is_urgent && *due_ms > now_ms + URGENT_MS) {
+        *due_ms = now_ms + URGENT_MS;
+    }
+    *ret_ready =
+        c->wait.until(c->wait.self, PQsocket(c->pg), events, look_ms < *due_ms ? look_ms : *due_ms);
+    return *ret_ready == 0 && sl_clock_now_ms() >= *due_ms ? conn_timeout(c, what, e) : SL_OK;
+}
+
 /* Keywords before dbname are presets that the URL may overrule; those after it are not. */
 static PGconn *conn_start(const struct sl_pg_conn *c)
 {
@@ -67,7 +85,7 @@ static PGconn *conn_start(const struct sl_pg_conn *c)
 
 static sl_rc conn_open(struct sl_pg_conn *c, struct sl_err *e)
 {
-    const int64_t due_ms = sl_clock_now_ms() + CONNECT_MS;
+    int64_t due_ms = sl_clock_now_ms() + CONNECT_MS;
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
     c->pg = conn_start(c);
@@ -77,12 +95,12 @@ static sl_rc conn_open(struct sl_pg_conn *c, struct sl_err *e)
     (void)PQsetNoticeProcessor(c->pg, ignore_notice, NULL);
     while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
         const short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        short ready;
 
-        if (c->wait.until(c->wait.self, PQsocket(c->pg), events, due_ms) == 0 &&
-            sl_clock_now_ms() >= due_ms) {
-            return conn_timeout(c, "connecting", e);
+        SL_TRY(conn_wait(c, events, &due_ms, "connecting", &ready, e));
+        if (ready != 0) {
+            status = PQconnectPoll(c->pg);
         }
-        status = PQconnectPoll(c->pg);
     }
     if (status != PGRES_POLLING_OK || PQsetnonblocking(c->pg, 1) != 0) {
         return conn_refused(c, e);
@@ -111,16 +129,13 @@ sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e)
 }
 
 /* Send what libpq holds; an early error of the server's is read on the way. */
-static sl_rc conn_flush(struct sl_pg_conn *c, int64_t due_ms, struct sl_err *e)
+static sl_rc conn_flush(struct sl_pg_conn *c, int64_t *due_ms, struct sl_err *e)
 {
+    short ready;
     int left;
 
     while ((left = PQflush(c->pg)) > 0) {
-        const short ready = c->wait.until(c->wait.self, PQsocket(c->pg), POLLIN | POLLOUT, due_ms);
-
-        if (ready == 0 && sl_clock_now_ms() >= due_ms) {
-            return conn_timeout(c, "sending", e);
-        }
+        SL_TRY(conn_wait(c, POLLIN | POLLOUT, due_ms, "sending", &ready, e));
         if ((ready & POLLIN) != 0 && PQconsumeInput(c->pg) == 0) {
             return conn_lost(c, e);
         }
@@ -128,14 +143,13 @@ static sl_rc conn_flush(struct sl_pg_conn *c, int64_t due_ms, struct sl_err *e)
     return left < 0 ? conn_lost(c, e) : SL_OK;
 }
 
-static sl_rc conn_result(struct sl_pg_conn *c, int64_t due_ms, PGresult **ret, struct sl_err *e)
+static sl_rc conn_result(struct sl_pg_conn *c, int64_t *due_ms, PGresult **ret, struct sl_err *e)
 {
+    short ready;
+
     SL_TRY(conn_flush(c, due_ms, e));
     while (PQisBusy(c->pg) != 0) {
-        if (c->wait.until(c->wait.self, PQsocket(c->pg), POLLIN, due_ms) == 0 &&
-            sl_clock_now_ms() >= due_ms) {
-            return conn_timeout(c, "answering", e);
-        }
+        SL_TRY(conn_wait(c, POLLIN, due_ms, "answering", &ready, e));
         if (PQconsumeInput(c->pg) == 0) {
             return conn_lost(c, e);
         }
@@ -154,7 +168,7 @@ static bool is_failure(const PGresult *result)
 
 /* Read results until there are no more, or COPY wants its data.  The last one is kept; after a
  * failure that one. */
-static sl_rc conn_results(struct sl_pg_conn *c, enum sl_pg_step step, int64_t due_ms,
+static sl_rc conn_results(struct sl_pg_conn *c, enum sl_pg_step step, int64_t *due_ms,
                           PGresult **ret, struct sl_err *e)
 {
     sl_rc rc = SL_OK;
@@ -210,6 +224,7 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    int64_t due_ms = sl_clock_now_ms() + STATEMENT_MS;
 
     if (params_n > PARAMS_MAX) {
         return SL_FAIL(e, SL_BUG, "%u parameters", params_n);
@@ -217,7 +232,7 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
     if (conn_send(c, sql, params, params_n) == 0) {
         return conn_lost(c, e);
     }
-    SL_TRY(conn_results(c, step, sl_clock_now_ms() + STATEMENT_MS, &result, e));
+    SL_TRY(conn_results(c, step, &due_ms, &result, e));
     if (ret != NULL) {
         *ret = result;
         result = NULL;
@@ -228,13 +243,13 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
 sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl_str data,
                  struct sl_err *e)
 {
-    const int64_t due_ms = sl_clock_now_ms() + STATEMENT_MS;
+    int64_t due_ms = sl_clock_now_ms() + STATEMENT_MS;
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
 
     if (PQsendQuery(c->pg, sql) == 0) {
         return conn_lost(c, e);
     }
-    SL_TRY(conn_results(c, step, due_ms, &result, e));
+    SL_TRY(conn_results(c, step, &due_ms, &result, e));
     if (PQresultStatus(result) != PGRES_COPY_IN) {
         return SL_FAIL(e, SL_BUG, "COPY did not ask for data");
     }
@@ -245,10 +260,10 @@ sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl
         if (PQputCopyData(c->pg, data.ptr + at, (int)n) <= 0) {
             return conn_lost(c, e);
         }
-        SL_TRY(conn_flush(c, due_ms, e));
+        SL_TRY(conn_flush(c, &due_ms, e));
     }
     if (PQputCopyEnd(c->pg, NULL) <= 0) {
         return conn_lost(c, e);
     }
-    return conn_results(c, step, due_ms, &result, e);
+    return conn_results(c, step, &due_ms, &result, e);
 }

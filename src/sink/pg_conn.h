@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 
 #include "base/err.h"
+#include "base/stop.h"
 #include "base/str.h"
 #include "net/wait.h"
 #include "sink/pg_err.h"
@@ -13,9 +14,10 @@
 struct sl_pg_conn {
     PGconn *pg; /* NULL when not connected */
     struct sl_wait wait;
-    char url[2048];           /* of the configuration; "" = libpq's environment */
-    char table[64];           /* bare name of the target, for reading CONTEXT */
-    struct sl_pg_fault fault; /* of the last failure */
+    const struct sl_stop *stop; /* NULL: nobody stops it */
+    const char *url;            /* of the configuration; "" = libpq's environment */
+    char table[64];             /* bare name of the target, for reading CONTEXT */
+    struct sl_pg_fault fault;   /* of the last failure */
 };
 
 /* One parameter of a statement, in binary. */
@@ -42,7 +44,7 @@ void sl_pg_close(struct sl_pg_conn *c);
  * Owns:    *ret is the caller's to PQclear; may be NULL when nobody wants it
  * Errors:  as sl_pg_err_result judges for `step`; SL_TIMEOUT (retry), SL_DISCONNECTED (retry);
  *          after those two the connection is closed
- * Blocks:  in the wait, up to 120 s
+ * Blocks:  in the wait, up to 120 s; 15 s more at most after an urgent stop
  */
 sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  const struct sl_pg_param *params, unsigned params_n, PGresult **ret,

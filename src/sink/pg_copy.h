@@ -14,6 +14,7 @@ struct sl_ledger_key {
     sl_str message_id;
 };
 
+/* Owns: the message id is the record's. */
 struct sl_ledger_key sl_ledger_key_of(const struct sl_record *r);
 
 /* The order of the ledger's primary key: <0, 0, >0. */

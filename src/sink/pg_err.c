@@ -133,6 +133,22 @@ static sl_rc door_refused(sl_str line, struct sl_err *e)
     return SL_FAIL(e, SL_UNAVAILABLE, "could not connect to PostgreSQL: %s", text);
 }
 
+/* Where it was tried: the address, or the directory of the socket.  Not the host as it was read:
+ * that may be a piece of the password. */
+static const char *place_of(const PGconn *conn, char *out, size_t size)
+{
+    const char *host = PQhost(conn);
+    const char *address = PQhostaddr(conn);
+
+    out[0] = '\0';
+    if (address != NULL && *address != '\0') {
+        (void)snprintf(out, size, " at %s, port %s", address, PQport(conn));
+    } else if (host != NULL && *host == '/') {
+        (void)snprintf(out, size, " at socket %s/.s.PGSQL.%s", host, PQport(conn));
+    }
+    return out;
+}
+
 /* libpq quotes pieces of the URL, and a password that was not percent-encoded ends up in them: of
  * its own texts only known parts are repeated. */
 sl_rc sl_pg_err_connection(const PGconn *conn, struct sl_err *e)
@@ -158,13 +174,15 @@ sl_rc sl_pg_err_connection(const PGconn *conn, struct sl_err *e)
     const char *text = conn != NULL ? PQerrorMessage(conn) : "";
     const char *fatal = strstr(text, "FATAL:  ");
     sl_str line = sl_str_of(fatal != NULL ? fatal + strlen("FATAL:  ") : "");
+    char place[256];
 
     if (fatal != NULL) {
         return door_refused(sl_str_trim(sl_str_cut(&line, '\n')), e);
     }
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strstr(text, known[i].part) != NULL) {
-            return SL_FAIL(e, known[i].rc, "could not connect to PostgreSQL: %s", known[i].meaning);
+            return SL_FAIL(e, known[i].rc, "could not connect to PostgreSQL%s: %s",
+                           place_of(conn, place, sizeof place), known[i].meaning);
         }
     }
     return SL_FAIL(e, SL_DISCONNECTED,

@@ -52,6 +52,7 @@ struct sqs_source {
     size_t reply_bytes;   /* recent largest reply */
     size_t message_bytes; /* recent largest message, its share of a reply */
     unsigned receives;    /* out */
+    int64_t asked_ms;     /* when the last one went out */
     unsigned target;      /* receives wanted in flight */
     bool was_empty;       /* the last answer brought nothing */
     uint64_t to_return;   /* messages handed back, not yet counted so */
@@ -298,6 +299,7 @@ static void receive_start(struct sqs_source *s)
         return;
     }
     s->receives++;
+    s->asked_ms = receive->started_ms;
 }
 
 static bool is_stopping(const struct sqs_source *s)
@@ -452,6 +454,7 @@ static sl_rc source_receive(void *self, struct sl_batch *b, int64_t due_ms, stru
     s->batch_bytes = 0; /* the batch before this one has ended */
     do {
         (void)source_step(s, -1, 0, nothing_will_come(s) ? 0 : linger_until(s, due_ms));
+        receive_pump(s); /* before `receives` is looked at: none out means none can go out */
     } while (!is_batch_due(s, b) && s->error.rc == SL_OK && sl_clock_now_ms() < due_ms &&
              !nothing_will_come(s));
     if (!is_batch_due(s, b)) {
@@ -521,6 +524,16 @@ static void drop_ready(struct sqs_source *s)
     s->ready_bytes = 0;
 }
 
+/* Seconds until the last receive would have ended by itself; a server may not notice earlier that
+ * we have gone. */
+static unsigned polls_left_s(const struct sqs_source *s)
+{
+    const int64_t left_ms =
+        s->asked_ms + (int64_t)s->settings.wait_time_s * 1000 - sl_clock_now_ms();
+
+    return s->receives == 0 || left_ms <= 0 ? 0 : (unsigned)(left_ms / 1000 + 1);
+}
+
 /* What no batch has taken, and whatever else is held, goes back. */
 static void return_ready(struct sqs_source *s)
 {
@@ -537,7 +550,7 @@ static void source_flush(void *self, int64_t due_ms)
         const bool is_over = polls_are_over(s);
 
         return_ready(s);
-        s->leases.is_keeping = !is_over;
+        sl_leases_keep(&s->leases, !is_over, polls_left_s(s));
         if ((is_over && s->leases.owed == 0 && s->leases.calls == 0) ||
             sl_clock_now_ms() >= due_ms) {
             break;

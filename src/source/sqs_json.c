@@ -117,16 +117,21 @@ static sl_str text_of(const struct sl_json *object, sl_str name)
     return j != NULL && j->type == SL_JSON_STRING ? sl_cleartext_publish(j->text) : (sl_str){ 0 };
 }
 
-/* Some servers send counts as numbers. */
-static int64_t count_of(const struct sl_json *object, sl_str name)
+/* Some servers send counts and times as numbers; these point into the reply. */
+static sl_str digits_of(const struct sl_json *object, sl_str name)
 {
     const struct sl_json *j = sl_json_member(object, name);
+
+    return j != NULL && (j->type == SL_JSON_STRING || j->type == SL_JSON_NUMBER)
+               ? sl_cleartext_publish(j->text)
+               : (sl_str){ 0 };
+}
+
+static int64_t count_of(const struct sl_json *object, sl_str name)
+{
     int64_t n = 0;
 
-    return j != NULL && (j->type == SL_JSON_STRING || j->type == SL_JSON_NUMBER) &&
-                   sl_str_to_i64(sl_cleartext_publish(j->text), &n) && n > 0
-               ? n
-               : 0;
+    return sl_str_to_i64(digits_of(object, name), &n) && n > 0 ? n : 0;
 }
 
 static sl_rc parse_object(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
@@ -234,7 +239,27 @@ static sl_rc read_message_attributes(const struct sl_json *object, struct sl_are
     return SL_OK;
 }
 
-/* A body with half a surrogate pair is handed on as it stands: the message fails alone. */
+/* A body with half a surrogate pair is handed on as it stands, escapes and all: the message fails
+ * alone.  It points into the reply, which ends. */
+static sl_rc read_body(const struct sl_json *body, struct sl_arena *a, struct sl_sqs_message *m,
+                       struct sl_err *e)
+{
+    const sl_str raw = sl_cleartext_publish(body->text);
+    char *copy;
+
+    if (body->type == SL_JSON_STRING) {
+        m->body = body->text;
+        return SL_OK;
+    }
+    copy = sl_arena_calloc(a, 1, raw.len + SL_JSON_PADDING);
+    if (copy == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "memory for a body ran out");
+    }
+    memcpy(copy, raw.ptr, raw.len);
+    m->body = sl_cleartext_of((sl_str){ copy, raw.len });
+    return SL_OK;
+}
+
 static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl_sqs_message *m,
                           struct sl_err *e)
 {
@@ -245,7 +270,7 @@ static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl
     m->message_id = text_of(j, SL_STR("MessageId"));
     m->receipt_handle = text_of(j, SL_STR("ReceiptHandle"));
     m->md5_of_body = text_of(j, SL_STR("MD5OfBody"));
-    m->sent_at_ms = sent_at_of(text_of(facts, SL_STR("SentTimestamp")));
+    m->sent_at_ms = sent_at_of(digits_of(facts, SL_STR("SentTimestamp")));
     m->receive_count = count > UINT32_MAX ? UINT32_MAX : (unsigned)count;
     if (!is_message_id(m->message_id)) {
         return SL_FAIL(e, SL_UNAVAILABLE,
@@ -260,7 +285,7 @@ static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl
     if (body == NULL || (body->type != SL_JSON_STRING && body->type != SL_JSON_LONE_SURROGATE)) {
         return SL_FAIL(e, SL_UNAVAILABLE, "message %" SL_FMT " has no Body", SL_ARG(m->message_id));
     }
-    m->body = body->text;
+    SL_TRY(read_body(body, a, m, e));
     return read_message_attributes(sl_json_member(j, SL_STR("MessageAttributes")), a, m, e);
 }
 

@@ -102,7 +102,7 @@ static bool leases_add_ten(struct sl_leases *l, const struct sl_sqs_message *mes
     lease->extend_due_ms = received_due_ms + timeout_part(l, 2);
     for (unsigned i = 0; i < n; i++) {
         ret_entries[i] = lease_find(lease, messages[i].receipt_handle);
-        lease->has_redelivery = lease->has_redelivery || messages[i].receive_count > 1;
+        lease->has_redelivery = lease->has_redelivery || messages[i].receive_count != 1;
         if (ret_entries[i] == NULL) {
             ret_entries[i] = lease_add(lease, &messages[i], at);
             at += messages[i].message_id.len + messages[i].receipt_handle.len;
@@ -156,6 +156,15 @@ void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry)
     if (entry->state == SL_LEASE_HELD) {
         entry_set(l, entry, SL_LEASE_RETURN);
     }
+}
+
+void sl_leases_keep(struct sl_leases *l, bool is_keeping, unsigned return_after_s)
+{
+    if (l->is_keeping && !is_keeping) {
+        l->tick_due_ms = 0;
+    }
+    l->is_keeping = is_keeping;
+    l->return_after_s = return_after_s;
 }
 
 void sl_leases_return_all(struct sl_leases *l)
@@ -332,7 +341,8 @@ static const char *call_body(const struct lease_call *call, struct sl_buf *body)
         return "DeleteMessageBatch";
     }
     sl_sqs_write_visibility(body, l->queue_url, entries, call->n,
-                            call->about == SL_LEASE_HELD ? l->visibility_timeout_s : 0);
+                            call->about == SL_LEASE_HELD ? l->visibility_timeout_s
+                                                         : l->return_after_s);
     return "ChangeMessageVisibilityBatch";
 }
 

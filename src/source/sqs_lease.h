@@ -53,11 +53,12 @@ struct sl_leases {
     unsigned visibility_timeout_s;
     struct sl_lease *first;
     struct sl_lease *last;
-    unsigned held;        /* entries in state HELD */
-    unsigned owed;        /* entries in state DELETE or RETURN */
-    unsigned calls;       /* requests out */
-    unsigned redelivered; /* leases with has_redelivery */
-    bool is_keeping;      /* no hand-backs yet: a receive is out that would bring them again */
+    unsigned held;           /* entries in state HELD */
+    unsigned owed;           /* entries in state DELETE or RETURN */
+    unsigned calls;          /* requests out */
+    unsigned redelivered;    /* leases with has_redelivery */
+    bool is_keeping;         /* no hand-backs for now */
+    unsigned return_after_s; /* what is handed back is visible so much later */
     int64_t tick_due_ms;
     struct sl_backoff backoff; /* after a request without an answer */
 };
@@ -75,6 +76,10 @@ bool sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages, u
  * deleted is not handed back any more. */
 void sl_leases_delete(struct sl_leases *l, struct sl_lease_entry *entry);
 void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry);
+
+/* Send no hand-backs for now; or send them, for others to see after so many seconds: an open long
+ * poll of ours, or one just given up, would swallow them again. */
+void sl_leases_keep(struct sl_leases *l, bool is_keeping, unsigned return_after_s);
 
 /* Hand back every message that is held. */
 void sl_leases_return_all(struct sl_leases *l);

@@ -102,7 +102,8 @@ sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target
     sl_buf_done(&body);
     sl_http_free(caller.http);
     if (rc != SL_OK) {
-        return SL_FAIL(e, rc, "queue %" SL_FMT ": %.700s", SL_ARG(cfg->sqs.queue_url), failure.msg);
+        return SL_FAIL(e, rc, "queue %" SL_FMT " in region %" SL_FMT ": %.700s",
+                       SL_ARG(cfg->sqs.queue_url), SL_ARG(target->region), failure.msg);
     }
     return SL_OK;
 }

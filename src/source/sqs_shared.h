@@ -18,6 +18,8 @@ struct sl_sqs_shared {
     unsigned left_n;
 };
 
+/* For `max_messages` at most; end with sl_sqs_shared_done.
+ * Owns: the counters are borrowed for as long */
 void sl_sqs_shared_init(struct sl_sqs_shared *shared, struct sl_counters *counters,
                         int64_t max_messages);
 void sl_sqs_shared_done(struct sl_sqs_shared *shared);

@@ -1,6 +1,7 @@
 /* telemetry/log.c - one line an event, on stderr, as text or JSON. */
 #include "telemetry/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -8,7 +9,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-enum { LINE_MAX_BYTES = 16384 };
+enum {
+    FIELD_MAX_BYTES = 2048, /* longer ones are cut, so that a line always has its end */
+    LINE_MAX_BYTES = 128 << 10,
+};
 
 /* The one log of the process. */
 static struct {
@@ -31,12 +35,20 @@ static void write_all(const char *bytes, size_t n)
     while (n > 0) {
         const ssize_t done = write(STDERR_FILENO, bytes, n);
 
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
         if (done <= 0) {
             return; /* nobody is left to tell */
         }
         bytes += done;
         n -= (size_t)done;
     }
+}
+
+static sl_str cut(sl_str text)
+{
+    return (sl_str){ text.ptr, text.len < FIELD_MAX_BYTES ? text.len : FIELD_MAX_BYTES };
 }
 
 static void line_json(struct sl_buf *line, enum sl_log_level level, const char *message,
@@ -54,7 +66,7 @@ static void line_json(struct sl_buf *line, enum sl_log_level level, const char *
         if (fields[i].is_number) {
             sl_buf_printf(line, "%lld", (long long)fields[i].number);
         } else {
-            sl_buf_add_json(line, fields[i].text);
+            sl_buf_add_json(line, cut(fields[i].text));
         }
     }
     sl_buf_add_str(line, SL_STR("}\n"));
@@ -64,7 +76,7 @@ static bool needs_quotes(sl_str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         if ((unsigned char)s.ptr[i] <= ' ' || s.ptr[i] == '"' || s.ptr[i] == '\\' ||
-            s.ptr[i] == 0x7f) {
+            (unsigned char)s.ptr[i] >= 0x7f) {
             return true;
         }
     }
@@ -83,9 +95,9 @@ static void line_text(struct sl_buf *line, enum sl_log_level level, const char *
         if (fields[i].is_number) {
             sl_buf_printf(line, "%lld", (long long)fields[i].number);
         } else if (needs_quotes(fields[i].text)) {
-            sl_buf_add_json(line, fields[i].text);
+            sl_buf_add_json(line, cut(fields[i].text));
         } else {
-            sl_buf_add_str(line, fields[i].text);
+            sl_buf_add_str(line, cut(fields[i].text));
         }
     }
     sl_buf_add_char(line, '\n');

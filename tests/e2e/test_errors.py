@@ -193,6 +193,19 @@ def test_a_right_password_is_not_shown_either(sluice, queue, db):
     assert PASSWORD not in checked.err + checked.text
 
 
+@pytest.mark.parametrize("url", [
+    "postgresql://postgres:{}/et@127.0.0.1:5432/x", "postgresql://postgres:pa@{}@127.0.0.1/x",
+    "postgresql://postgres:%{}@127.0.0.1/x", "postgresql://postgres:x@127.0.0.1/x?password=a%zz{}",
+    "host=127.0.0.1 password={} more", "host=127.0.0.1 password='{}"])
+def test_a_password_that_was_not_encoded_is_not_shown_in_pieces(sluice, url):
+    secret = "s3cr3t"
+    sluice.postgres["url"] = url.format(secret)
+    for arguments in (["run", "--until-empty", "--wait", "0"], ["check"]):
+        sluice.make_keys()
+        result = sluice.call(arguments[0], "-c", sluice.write(), *arguments[1:])
+        assert result.rc != 0 and secret not in result.err + result.text, result
+
+
 def test_a_missing_database_is_named(sluice, db):
     sluice.postgres["url"] = db.tcp_url(name="no_such_db")
     refused(start(sluice), (75, 78), "no_such_db")

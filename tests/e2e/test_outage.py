@@ -184,3 +184,60 @@ def test_a_backend_that_is_terminated_costs_nothing(sluice, queue, db):
     summary = running.stop().summary
     assert (summary.loaded, summary.duplicates) == (40, 0), summary.line
     assert_each_once(db, ids)
+
+
+def test_a_queue_whose_messages_never_hide_is_asked_to_hide_them(sluice, make_queue, db, proxy):
+    """With a visibility timeout of 0 nothing would ever be held, and heartbeats would not end."""
+    queue = make_queue(VisibilityTimeout=0)
+    db.execute(LOGIN_TABLE + ")")
+    queue.send(logins(3))
+    sluice.use_queue(queue).through(proxy)
+    with db.locked():
+        running = sluice.begin()
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        began = time.monotonic()
+        eventually(lambda: time.monotonic() - began > 3, what="three seconds of holding")
+        assert proxy.count("ChangeMessageVisibilityBatch") < 3
+        assert queue.counts() == (0, 3, 0)
+    eventually(lambda: db.count() == 3)
+    summary = running.stop().summary
+    assert (summary.loaded, summary.duplicates) == (3, 0), summary.line
+
+
+def test_an_empty_queue_without_long_polls_is_not_asked_all_the_time(sluice, queue, proxy):
+    sluice.through(proxy)
+    sluice.sqs["wait_time"] = "0s"
+    running = sluice.begin()
+    eventually(lambda: proxy.count("ReceiveMessage") >= 2)
+    began, mark = time.monotonic(), proxy.count("ReceiveMessage")
+    eventually(lambda: time.monotonic() - began > 2, what="2 s of an empty queue")
+    assert proxy.count("ReceiveMessage") - mark <= 12, "it spins"
+    running.stop()
+
+
+def test_while_deletes_are_refused_receiving_is_bounded_and_said(sluice, make_queue, db, proxy):
+    queue = make_queue(VisibilityTimeout=600)
+    proxy.on("DeleteMessageBatch", faults.refuse(503))
+    ids = queue.send(logins(30))
+    running = sluice.use_queue(queue).through(proxy).begin()
+    eventually(lambda: db.count() == 30)
+    wait_for_text(running, "could not tell the queue")
+    proxy.clear()
+    eventually(queue.is_empty, within=40)
+    summary = running.stop().summary
+    assert (summary.received, summary.loaded, summary.duplicates) == (30, 30, 0), summary.line
+    assert set(proxy.deliveries()) == set(ids)
+
+
+def test_a_message_with_a_number_for_an_id_is_no_message(sluice, make_queue, db, proxy):
+    """Its reply is refused as a whole and comes again; nothing is read from memory that is gone."""
+    def number(value):
+        for message in value.get("Messages", []):
+            message["MessageId"] = 123456789
+
+    queue = make_queue(VisibilityTimeout=1)
+    proxy.on("ReceiveMessage", faults.edit(number), times=2)
+    queue.send(logins(1))
+    result = sluice.use_queue(queue).through(proxy).run("--until-empty")
+    assert result.rc == 0 and result.summary.loaded == 1, result
+    assert "MessageId" in result.err

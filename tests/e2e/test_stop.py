@@ -167,3 +167,79 @@ def test_a_message_is_loaded_within_a_second_of_its_arrival(sluice, queue, db):
     eventually(lambda: db.count() == 2)
     assert time.monotonic() - began < 1.5 * SLOWER
     running.stop()
+
+
+def test_until_empty_waits_for_what_it_holds_itself(sluice, make_queue, db):
+    """Held up past the visibility timeout, with a queue that shows nothing to see."""
+    queue = make_queue(VisibilityTimeout=2)
+    db.execute(LOGIN_TABLE + ")")
+    sluice.use_queue(queue)
+    queue.send(logins(1))
+    with db.locked():
+        running = sluice.begin("--until-empty")
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        began = time.monotonic()
+        eventually(lambda: time.monotonic() - began > 9, what="longer than others are waited for")
+        assert running.is_alive(), running.result()
+    result = running.wait()
+    assert result.rc == 0 and result.summary.loaded == 1, result
+    assert queue.is_empty()
+
+
+def test_max_messages_waits_out_an_outage(sluice, queue, db, cluster):
+    """Told by itself to end, it has time; only a person's signal cuts an outage short."""
+    db.execute(LOGIN_TABLE + ")")
+    queue.send(logins(4))
+    with db.locked():
+        running = sluice.begin("--max-messages", "4")
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        cluster.stop("immediate")
+    wait_for_text(running, "the database is away")
+    cluster.start()
+    result = running.wait()
+    assert result.rc == 0, result
+    assert (result.summary.received, result.summary.loaded) == (4, 4), result
+    assert db.count() == 4 and queue.is_empty()
+
+
+def test_a_signal_while_the_database_is_away_ends_it(sluice, queue, db, cluster):
+    db.execute(LOGIN_TABLE + ")")
+    queue.send(logins(4))
+    with db.locked():
+        running = sluice.begin()
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        cluster.stop("immediate")
+    wait_for_text(running, "the database is away")
+    running.term()
+    result = running.wait(20)
+    assert result.rc == 0, result
+    assert (result.summary.loaded, result.summary.returned) == (0, 4), result
+    assert queue.counts() == (4, 0, 0), "handed back, visible at once"
+
+
+def test_what_a_late_poll_brings_after_a_signal_is_not_counted_twice(sluice, make_queue, db, proxy):
+    """Six polls are out, each of which would take again what is handed back."""
+    queue = make_queue(VisibilityTimeout=600)
+    db.execute(LOGIN_TABLE + ")")
+    sluice.use_queue(queue).through(proxy)
+    sluice.sqs.update(wait_time="20s", receives=6)
+    with db.locked():
+        running = sluice.begin()
+        eventually(lambda: proxy.count("ReceiveMessage") == 6, what="six polls are out")
+        queue.send(logins(1))
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        running.term()
+        result = running.wait(60)
+    assert result.rc == 0 and result.summary.reconciles, result
+    assert sum(queue.counts()) + db.count() == 1
+    eventually(lambda: queue.counts()[1] == 0, within=25, what="handed back once the polls are over")
+
+
+@pytest.mark.parametrize("nth", range(6))
+def test_a_signal_as_it_ends_by_itself_is_harmless(sluice, queue, nth):
+    running = sluice.begin("--until-empty")
+    eventually(lambda: "received 0" in running.err or not running.is_alive(), every=0)
+    if running.is_alive():
+        running.send(signal.SIGTERM)
+    result = running.wait()
+    assert result.rc == 0 and result.summary.received == 0, result

@@ -203,18 +203,19 @@ static void escapes(void **state, const char *in, size_t n, const char *out)
     holds(b, out, strlen(out));
 }
 
-static void escapes_what_json_must_and_nothing_else(void **state)
+static void escapes_quotes_and_control_characters_and_nothing_else(void **state)
 {
     escapes(state, "", 0, "\"\"");
     escapes(state, "a b/c'", 6, "\"a b/c'\"");
     escapes(state, "\"\\", 2, "\"\\\"\\\\\"");
     escapes(state, "\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\"");
     escapes(state, "\0\1\x1b\x1f\x7f", 5, "\"\\u0000\\u0001\\u001b\\u001f\\u007f\"");
+    escapes(state, "\xc2\x80\xc2\x9f", 4, "\"\\u0080\\u009f\""); /* a terminal obeys them */
 }
 
 static void leaves_characters_of_every_length_as_they_are(void **state)
 {
-    escapes(state, "\xc2\x80\xdf\xbf", 4, "\"\xc2\x80\xdf\xbf\"");
+    escapes(state, "\xc2\xa0\xdf\xbf", 4, "\"\xc2\xa0\xdf\xbf\"");
     escapes(state, "\xe0\xa0\x80\xed\x9f\xbf\xef\xbf\xbf", 9,
             "\"\xe0\xa0\x80\xed\x9f\xbf\xef\xbf\xbf\"");
     escapes(state, "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8, "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"");
@@ -279,7 +280,7 @@ int main(void)
         RULE(a_length_is_not_written_where_nothing_stands),
         RULE(a_reset_forgets_contents_and_failure),
         RULE(done_takes_a_zeroed_buffer_and_leaves_a_usable_one),
-        RULE(escapes_what_json_must_and_nothing_else),
+        RULE(escapes_quotes_and_control_characters_and_nothing_else),
         RULE(leaves_characters_of_every_length_as_they_are),
         RULE(what_is_no_utf8_becomes_the_replacement_character),
         RULE(what_it_writes_reads_back_the_same),

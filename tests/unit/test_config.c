@@ -422,7 +422,8 @@ static void refuses_a_table_name_that_is_none(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        (void)snprintf(text, sizeof text, "sink: { postgres: { table: %s } }\n" SQS COLUMN KEYS, bad[i]);
+        (void)snprintf(text, sizeof text, "sink: { postgres: { table: %s } }\n" SQS COLUMN KEYS,
+                       bad[i]);
         refused(text, "s.yaml:1:28: sink.postgres.table must be name or schema.name, each 1 to 63 "
                       "bytes, in double quotes if there is a dot, blank, bracket or quote in it");
     }

@@ -594,6 +594,7 @@ static void a_worker_goes_on_after_a_failed_receive(void **state)
     struct sl_worker w;
 
     s->receive_says = SL_DISCONNECTED;
+    s->bodies_n = 0;
     s->stops_at = 5;
     work(s, &w);
     assert_int_equal(w.failure.rc, SL_OK);
