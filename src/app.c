@@ -199,6 +199,11 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, &app->counters, options->max_messages);
     SL_TRY(sl_key_file_open(cfg->keys.file.ptr, &app->ring, e));
+    if (!sl_keyring_is_locked(app->ring)) {
+        SL_LOG(SL_LOG_WARN,
+               "the keys cannot be locked in memory and may reach swap: raise the memlock limit",
+               sl_field_str("sluice.keys", cfg->keys.file));
+    }
     SL_TRY(sl_aws_target_find(cfg, &app->arena, &app->aws, e));
     SL_TRY(wait_for(app, "waiting for the queue", ask_queue, e));
     if (!options->is_dry_run) {

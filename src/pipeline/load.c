@@ -95,5 +95,6 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
     }
     outage_over(p, &last);
     sl_count(&p->counters->batches, 1);
+    SL_LOG(SL_LOG_DEBUG, "a batch is committed", sl_field_int("sluice.messages", b->n));
     return SL_OK;
 }
