@@ -420,7 +420,7 @@ static void gives_the_same_tokens_with_more_contexts_than_it_keeps(void **state)
 {
     struct world *w = *state;
     const sl_str first = mask(w, "ip", cleartext("1.2.3.4"));
-    char context[16];
+    char context[24];
 
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 300; i++) {
