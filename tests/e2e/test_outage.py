@@ -241,3 +241,18 @@ def test_a_message_with_a_number_for_an_id_is_no_message(sluice, make_queue, db,
     result = sluice.use_queue(queue).through(proxy).run("--until-empty")
     assert result.rc == 0 and result.summary.loaded == 1, result
     assert "MessageId" in result.err
+
+
+def test_a_load_that_somebody_cancels_is_no_rows_fault(sluice, queue, db):
+    db.execute(WITH_MESSAGE_ID)
+    ids = queue.send(logins(1))
+    sluice.with_message_id()
+    with db.locked():
+        running = sluice.begin()
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        db.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                   " WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        wait_for_text(running, "57014")
+    eventually(lambda: db.count() == 1)
+    running.stop()
+    assert_each_once(db, ids)
