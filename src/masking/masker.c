@@ -11,17 +11,18 @@
 
 enum {
     BLOCK = SL_SIV_BLOCK,
-    SLOTS_MAX = 256,                         /* contexts in use; beyond, the oldest are made anew */
-    PADDED_MAX = SL_MASK_VALUE_MAX + 1,      /* bytes of a padded value */
-    RAW_MAX = BLOCK + PADDED_MAX,            /* bytes of V || C in a token */
-    BODY_MAX = 64 * 1024 * 1024,             /* bytes */
-    MESSAGE_ID_MAX = 256,                    /* bytes; of SQS 128 at most */
-    HEAD_MAX = 3 + SL_KEY_ID_MAX + 1,        /* characters of "v1." id "." */
-    AAD_MAX = HEAD_MAX + 12 + MESSAGE_ID_MAX /* longer than with any context */
+    SLOTS_MAX = 256,                      /* contexts in use; beyond, the oldest are made anew */
+    PADDED_MAX = SL_MASK_VALUE_MAX + 1,   /* bytes of a padded value */
+    RAW_MAX = BLOCK + PADDED_MAX,         /* bytes of V || C in a token */
+    BODY_MAX = 64 * 1024 * 1024,          /* bytes */
+    SEAL_ID_MAX = 256,                    /* bytes; a message id of SQS has 128 at most */
+    HEAD_MAX = 3 + SL_KEY_ID_MAX + 1,     /* characters of "v1." id "." */
+    AAD_MAX = HEAD_MAX + 12 + SEAL_ID_MAX /* longer than with any context */
 };
 
 #define FORM        SL_STR("v1.")
 #define DEAD_LETTER SL_STR("dead_letter")
+#define VAULT       SL_STR("vault")
 
 /* The contexts of one key for one context of use. */
 struct mask_slot {
@@ -228,7 +229,12 @@ static sl_rc masker_full(const struct sl_arena *a, struct sl_err *e)
 sl_rc sl_mask_siv(struct sl_masker *m, sl_str context, sl_cleartext value, struct sl_arena *a,
                   sl_str *ret, struct sl_err *e)
 {
-    const struct sl_key *key = sl_keyring_active(m->ring);
+    return sl_mask_siv_under(m, sl_keyring_active(m->ring), context, value, a, ret, e);
+}
+
+sl_rc sl_mask_siv_under(struct sl_masker *m, const struct sl_key *key, sl_str context,
+                        sl_cleartext value, struct sl_arena *a, sl_str *ret, struct sl_err *e)
+{
     const struct mask_slot *slot = NULL;
     unsigned char padded[PADDED_MAX];
     unsigned char raw[RAW_MAX];
@@ -307,28 +313,34 @@ sl_rc sl_unmask_siv(struct sl_masker *m, sl_str context, sl_str token, struct sl
     return SL_OK;
 }
 
-/* The key context of dead letters, and the associated data of this one. */
-static sl_rc body_slot(struct sl_masker *m, const struct sl_key *key, sl_str message_id,
+/* A body, or a value, sealed for one message or one token: under the key of its purpose, with what
+ * it belongs to in the associated data. */
+struct seal {
+    sl_str purpose; /* key context: dead_letter, vault */
+    sl_str id;
+};
+
+static sl_rc body_slot(struct sl_masker *m, const struct sl_key *key, struct seal seal,
                        struct sl_siv_aad *ret_aad, const struct mask_slot **ret, struct sl_err *e)
 {
     char text[AAD_MAX + 1];
     int len;
 
-    if (message_id.len > MESSAGE_ID_MAX) {
-        return SL_FAIL(e, SL_VALUE, "message id has %zu bytes, the limit is %d", message_id.len,
-                       MESSAGE_ID_MAX);
+    if (seal.id.len > SEAL_ID_MAX) {
+        return SL_FAIL(e, SL_VALUE, "what is sealed for has an id of %zu bytes, the limit is %d",
+                       seal.id.len, SEAL_ID_MAX);
     }
-    SL_TRY(masker_slot(m, key, DEAD_LETTER, ret, e));
+    SL_TRY(masker_slot(m, key, seal.purpose, ret, e));
     /* Not "%.*s": it would stop at a NUL, and two ids would share their associated data. */
-    len = snprintf(text, sizeof text, "v1.%s.dead_letter.", key->id);
-    if (message_id.len > 0) {
-        memcpy(text + len, message_id.ptr, message_id.len);
+    len = snprintf(text, sizeof text, "v1.%s.%" SL_FMT ".", key->id, SL_ARG(seal.purpose));
+    if (seal.id.len > 0) {
+        memcpy(text + len, seal.id.ptr, seal.id.len);
     }
-    return sl_siv_aad_init(ret_aad, (*ret)->siv, (sl_str){ text, (size_t)len + message_id.len }, e);
+    return sl_siv_aad_init(ret_aad, (*ret)->siv, (sl_str){ text, (size_t)len + seal.id.len }, e);
 }
 
-sl_rc sl_seal_body(struct sl_masker *m, sl_str message_id, sl_cleartext body, struct sl_arena *a,
-                   sl_str *ret, struct sl_err *e)
+static sl_rc seal_make(struct sl_masker *m, struct seal seal, sl_cleartext body, struct sl_arena *a,
+                       sl_str *ret, struct sl_err *e)
 {
     const struct sl_key *key = sl_keyring_active(m->ring);
     const struct mask_slot *slot = NULL;
@@ -342,7 +354,7 @@ sl_rc sl_seal_body(struct sl_masker *m, sl_str message_id, sl_cleartext body, st
         return SL_FAIL(e, SL_VALUE, "body has %zu bytes, at most %d can be sealed", body.len,
                        BODY_MAX);
     }
-    SL_TRY(body_slot(m, key, message_id, &aad, &slot, e));
+    SL_TRY(body_slot(m, key, seal, &aad, &slot, e));
     sealed = sl_arena_alloc(a, HEAD_MAX + BLOCK + n);
     if (sealed == NULL) {
         return masker_full(a, e);
@@ -358,8 +370,8 @@ sl_rc sl_seal_body(struct sl_masker *m, sl_str message_id, sl_cleartext body, st
     return SL_OK;
 }
 
-sl_rc sl_open_body(struct sl_masker *m, sl_str message_id, sl_str sealed, struct sl_arena *a,
-                   sl_cleartext *ret, struct sl_err *e)
+static sl_rc seal_open(struct sl_masker *m, struct seal seal, sl_str sealed, struct sl_arena *a,
+                       sl_cleartext *ret, struct sl_err *e)
 {
     const struct mask_slot *slot = NULL;
     const struct sl_key *key = NULL;
@@ -374,7 +386,7 @@ sl_rc sl_open_body(struct sl_masker *m, sl_str message_id, sl_str sealed, struct
         return SL_FAIL(e, SL_VALUE, "not a sealed body: it has another form");
     }
     SL_TRY(masker_key(m, id, &key, e));
-    SL_TRY(body_slot(m, key, message_id, &aad, &slot, e));
+    SL_TRY(body_slot(m, key, seal, &aad, &slot, e));
     n = rest.len - BLOCK;
     body = sl_arena_alloc(a, n);
     if (body == NULL) {
@@ -386,4 +398,33 @@ sl_rc sl_open_body(struct sl_masker *m, sl_str message_id, sl_str sealed, struct
     }
     *ret = (sl_cleartext){ (const char *)body, n };
     return SL_OK;
+}
+
+sl_rc sl_seal_body(struct sl_masker *m, sl_str message_id, sl_cleartext body, struct sl_arena *a,
+                   sl_str *ret, struct sl_err *e)
+{
+    return seal_make(m, (struct seal){ DEAD_LETTER, message_id }, body, a, ret, e);
+}
+
+sl_rc sl_open_body(struct sl_masker *m, sl_str message_id, sl_str sealed, struct sl_arena *a,
+                   sl_cleartext *ret, struct sl_err *e)
+{
+    return seal_open(m, (struct seal){ DEAD_LETTER, message_id }, sealed, a, ret, e);
+}
+
+sl_rc sl_seal_original(struct sl_masker *m, sl_str token, sl_cleartext value, struct sl_arena *a,
+                       sl_str *ret, struct sl_err *e)
+{
+    return seal_make(m, (struct seal){ VAULT, token }, value, a, ret, e);
+}
+
+sl_rc sl_open_original(struct sl_masker *m, sl_str token, sl_str sealed, struct sl_arena *a,
+                       sl_cleartext *ret, struct sl_err *e)
+{
+    return seal_open(m, (struct seal){ VAULT, token }, sealed, a, ret, e);
+}
+
+bool sl_sealed_kid(sl_str sealed, sl_str *ret)
+{
+    return head_cut(&sealed, ret);
 }

@@ -39,6 +39,11 @@ void sl_masker_free(struct sl_masker *m);
 sl_rc sl_mask_siv(struct sl_masker *m, sl_str context, sl_cleartext value, struct sl_arena *a,
                   sl_str *ret, struct sl_err *e) SL_MUST_CHECK;
 
+/* As sl_mask_siv, under a key of the ring that need not be the active one. */
+sl_rc sl_mask_siv_under(struct sl_masker *m, const struct sl_key *key, sl_str context,
+                        sl_cleartext value, struct sl_arena *a, sl_str *ret, struct sl_err *e)
+    SL_MUST_CHECK;
+
 /* Recover a value from a token, under whichever key of the ring made it.
  * Errors: SL_VALUE (dead letter)  not a token, of another context, key unknown or retired,
  *         altered in any bit; and those of sl_mask_siv */
@@ -57,6 +62,15 @@ sl_rc sl_seal_body(struct sl_masker *m, sl_str message_id, sl_cleartext body, st
                    sl_str *ret, struct sl_err *e) SL_MUST_CHECK;
 sl_rc sl_open_body(struct sl_masker *m, sl_str message_id, sl_str sealed, struct sl_arena *a,
                    sl_cleartext *ret, struct sl_err *e) SL_MUST_CHECK;
+
+/* The same for the value behind a one-way token, as a vault keeps it: AAD = "v1." id ".vault." token. */
+sl_rc sl_seal_original(struct sl_masker *m, sl_str token, sl_cleartext value, struct sl_arena *a,
+                       sl_str *ret, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_open_original(struct sl_masker *m, sl_str token, sl_str sealed, struct sl_arena *a,
+                       sl_cleartext *ret, struct sl_err *e) SL_MUST_CHECK;
+
+/* The id of the key that something was sealed with; false if it is not sealed. */
+bool sl_sealed_kid(sl_str sealed, sl_str *ret);
 
 /* Print the manual of all methods (Markdown) from methods.def. */
 struct sl_buf;

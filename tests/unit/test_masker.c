@@ -513,8 +513,8 @@ static void prints_a_row_for_every_method(void **state)
     sl_masking_manual(&out);
     sl_buf_add_char(&out, '\0');
     assert_int_equal(sl_buf_rc(&out, NULL), SL_OK);
-    assert_non_null(strstr(out.ptr, "| `siv` | `v1.<key id>.<base64url>` |"));
-    assert_non_null(strstr(out.ptr, "\n**`siv`**: "));
+    assert_non_null(strstr(out.ptr, "| `siv` | v1.<kid>.<base64url> |"));
+    assert_non_null(strstr(out.ptr, "\n## `siv`\n"));
     sl_buf_done(&out);
 }
 
