@@ -7,7 +7,8 @@
 /* Read a key file.
  *
  * Shape:   regular file of at most 64 KiB; '#' starts a comment line; states active (exactly
- *          one), decrypt, retired
+ *          one), decrypt, retired; a retired key may be the word `destroyed` in place of its
+ *          base64: it keeps its id.  Or JSON, see keys/key_json.h
  * Owns:    *ret, to be ended with sl_keyring_free
  * Errors:  SL_KEY (stop)  missing file, not a regular file, owned by somebody else, readable by
  *                         group or others, not a valid line (file:line), duplicate id, all-zero

@@ -31,6 +31,15 @@ static bool key_is_zero(const unsigned char *master)
     return CRYPTO_memcmp(master, zero, sizeof zero) == 0;
 }
 
+const char *sl_key_state_name(enum sl_key_state state)
+{
+    static const char *const names[] = {
+        [SL_KEY_ACTIVE] = "active", [SL_KEY_DECRYPT] = "decrypt", [SL_KEY_RETIRED] = "retired"
+    };
+
+    return names[state];
+}
+
 bool sl_key_id_is_valid(sl_str id)
 {
     for (size_t i = 0; i < id.len; i++) {
@@ -98,16 +107,13 @@ static const struct sl_key *keyring_get(const struct sl_keyring *ring, sl_str id
 }
 
 static sl_rc keyring_check_new(const struct sl_keyring *ring, sl_str id, enum sl_key_state state,
-                               const unsigned char *master, struct sl_err *e)
+                               struct sl_err *e)
 {
     if (!sl_key_id_is_valid(id)) {
         return SL_FAIL(e, SL_KEY, "a key id is 1 to %d of a-z and 0-9", SL_KEY_ID_MAX);
     }
     if (keyring_get(ring, id) != NULL) {
         return SL_FAIL(e, SL_KEY, "key %" SL_FMT " is there twice", SL_ARG(id));
-    }
-    if (key_is_zero(master)) {
-        return SL_FAIL(e, SL_KEY, "key %" SL_FMT " is all zeros", SL_ARG(id));
     }
     if (state == SL_KEY_ACTIVE && ring->n > 0 && ring->keys[ring->active].state == SL_KEY_ACTIVE) {
         return SL_FAIL(e, SL_KEY,
@@ -120,22 +126,63 @@ static sl_rc keyring_check_new(const struct sl_keyring *ring, sl_str id, enum sl
     return SL_OK;
 }
 
+/* The next place of a ring that has one, with its id and state. */
+static struct sl_key *keyring_place(struct sl_keyring *ring, sl_str id, enum sl_key_state state)
+{
+    struct sl_key *key = &ring->keys[ring->n];
+
+    memcpy(key->id, id.ptr, id.len);
+    key->id[id.len] = '\0';
+    key->state = state;
+    return key;
+}
+
 sl_rc sl_keyring_add(struct sl_keyring *ring, sl_str id, enum sl_key_state state,
                      const unsigned char master[static SL_KEY_BYTES], struct sl_err *e)
 {
     unsigned char *place = ring->page + (size_t)ring->n * SL_KEY_BYTES;
-    struct sl_key *key = &ring->keys[ring->n];
+    struct sl_key *key;
 
-    SL_TRY(keyring_check_new(ring, id, state, master, e));
+    SL_TRY(keyring_check_new(ring, id, state, e));
+    if (key_is_zero(master)) {
+        return SL_FAIL(e, SL_KEY, "key %" SL_FMT " is all zeros", SL_ARG(id));
+    }
+    key = keyring_place(ring, id, state);
     SL_TRY(sl_key_check_value(master, key->check, e));
-    memcpy(key->id, id.ptr, id.len);
-    key->id[id.len] = '\0';
-    key->state = state;
     memcpy(place, master, SL_KEY_BYTES);
     key->master = place;
     if (state == SL_KEY_ACTIVE) {
         ring->active = ring->n;
     }
+    ring->n++;
+    return SL_OK;
+}
+
+static bool check_value_is_valid(sl_str check)
+{
+    for (size_t i = 0; i < check.len; i++) {
+        const char c = check.ptr[i];
+
+        if (!(c >= 'a' && c <= 'f') && !(c >= '0' && c <= '9')) {
+            return false;
+        }
+    }
+    return check.len == SL_KEY_CHECK_CHARS;
+}
+
+sl_rc sl_keyring_add_destroyed(struct sl_keyring *ring, sl_str id, sl_str check, struct sl_err *e)
+{
+    struct sl_key *key;
+
+    SL_TRY(keyring_check_new(ring, id, SL_KEY_RETIRED, e));
+    if (!check_value_is_valid(check)) {
+        return SL_FAIL(e, SL_KEY, "the check value of key %" SL_FMT " must be %d of 0-9 and a-f",
+                       SL_ARG(id), SL_KEY_CHECK_CHARS);
+    }
+    key = keyring_place(ring, id, SL_KEY_RETIRED);
+    memcpy(key->check, check.ptr, check.len);
+    key->check[check.len] = '\0';
+    key->master = NULL;
     ring->n++;
     return SL_OK;
 }
@@ -196,6 +243,9 @@ sl_rc sl_key_derive(const struct sl_key *key, const char *mode, sl_str context, 
     int len;
 
     SL_TRY(key_check_context(context, e));
+    if (key->master == NULL) {
+        return SL_FAIL(e, SL_KEY, "key %s is destroyed: nothing under it can be read", key->id);
+    }
     if (key_is_zero(key->master)) {
         /* The kernel wiped the page: without this every value would be masked under zeros. */
         return SL_FAIL(e, SL_BUG, "key %s is gone: a forked child has no keys", key->id);

@@ -23,10 +23,13 @@ struct sl_key {
     char id[SL_KEY_ID_MAX + 1];
     char check[SL_KEY_CHECK_CHARS + 1]; /* key check value, hex */
     enum sl_key_state state;
-    const unsigned char *master; /* SL_KEY_BYTES in the locked page */
+    const unsigned char *master; /* SL_KEY_BYTES in the locked page; NULL once destroyed */
 };
 
 struct sl_keyring;
+
+/* "active", "decrypt", "retired" */
+const char *sl_key_state_name(enum sl_key_state state);
 
 /* Whether `id` is 1..SL_KEY_ID_MAX of [a-z0-9]. */
 bool sl_key_id_is_valid(sl_str id);
@@ -53,7 +56,7 @@ void sl_keyring_free(struct sl_keyring *ring);
  *     HKDF-SHA256(IKM = master, salt = "sluice", info = "sluice/v1/" mode "/" id "/" context, n)
  *
  * Shape:   mode a word such as "siv"; context 1..SL_CONTEXT_MAX printable ASCII bytes
- * Errors:  SL_KEY (stop)     context too long or not printable ASCII
+ * Errors:  SL_KEY (stop)     context too long or not printable ASCII; the key is destroyed
  *          SL_BUG (stop)     asked in a forked child, where the masters are gone
  *          SL_CRYPTO (stop)  libcrypto refused; out is wiped
  * Threads: any

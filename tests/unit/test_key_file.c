@@ -81,6 +81,7 @@ static void assert_refused(const char *text, const char *why)
         fail_msg("'%s' does not say '%s'", e.msg, why);
     }
     assert_null(strstr(e.msg, "AAECAw"));
+    assert_null(strstr(e.msg, "fIXOSU"));
 }
 
 static void reads_keys_in_order_with_their_states(void **state)
@@ -165,6 +166,104 @@ static void refuses_a_file_without_exactly_one_active_key(void **state)
     assert_refused("", "no key is active");
     assert_refused(LINE_2, "no key is active");
     assert_refused(LINE_1 "k2 active " KEY_2 " " CHECK_2 "\n", "both active");
+}
+
+static void keeps_the_id_of_a_destroyed_key(void **state)
+{
+    SL_AUTO(ring_done) struct sl_keyring *ring = NULL;
+    unsigned char out[32] = { 1 };
+    struct sl_err e = { 0 };
+
+    (void)state;
+    assert_int_equal(sl_key_file_parse("x.keys",
+                                       SL_STR("k0 retired destroyed " CHECK_2 "\n" LINE_1), &ring,
+                                       NULL),
+                     SL_OK);
+    assert_int_equal(sl_keyring_n(ring), 2);
+    assert_string_equal(sl_keyring_at(ring, 0)->id, "k0");
+    assert_string_equal(sl_keyring_at(ring, 0)->check, CHECK_2);
+    assert_int_equal(sl_keyring_at(ring, 0)->state, SL_KEY_RETIRED);
+    assert_null(sl_keyring_at(ring, 0)->master);
+    assert_null(sl_keyring_find(ring, SL_STR("k0")));
+    assert_string_equal(sl_keyring_active(ring)->id, "k1");
+    assert_int_equal(sl_keyring_active(ring)->master[31], 31);
+    assert_int_equal(
+        sl_key_derive(sl_keyring_at(ring, 0), "siv", SL_STR("ip"), out, sizeof out, &e), SL_KEY);
+    assert_non_null(strstr(e.msg, "k0 is destroyed"));
+    assert_int_equal(out[0], 1);
+}
+
+static void refuses_a_destroyed_key_that_is_not_done_with(void **state)
+{
+    (void)state;
+    assert_refused("k0 active destroyed " CHECK_2 "\n", "must be retired");
+    assert_refused("k0 decrypt destroyed " CHECK_2 "\n" LINE_1, "must be retired");
+    assert_refused("k0 retired Destroyed " CHECK_2 "\n" LINE_1, "32");
+    assert_refused("k0 retired destroyed\n" LINE_1, "four words");
+    assert_refused("k0 retired destroyed 4E52BEBD\n" LINE_1, "check value");
+    assert_refused("k0 retired destroyed 4e52beb\n" LINE_1, "check value");
+    assert_refused("k0 retired destroyed 4e52bebd0\n" LINE_1, "check value");
+    assert_refused("k1 retired destroyed " CHECK_2 "\n" LINE_1, "k1 is there twice");
+    assert_refused(LINE_1 "k1 retired destroyed " CHECK_2 "\n", "k1 is there twice");
+    assert_refused("k0 retired destroyed " CHECK_2 "\n", "no key is active");
+}
+
+static void reads_the_json_of_a_secret_store(void **state)
+{
+    static const char *const texts[] = {
+        "{\"active\":\"k1\",\"keys\":{\"k2\":\"" KEY_2 "\",\"k1\":\"" KEY_1 "\"}}",
+        " \n\t{ \"keys\" : {\"k2\":\"" KEY_2 "\",\"k1\":\"" KEY_1 "\"}, \"active\":\"k1\" }\r\n",
+        "{\"active\":\"\\u006b1\",\"keys\":{\"k2\":\"" KEY_2 "\",\"k\\u0031\":\"" KEY_1 "\"}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        SL_AUTO(ring_done) struct sl_keyring *ring = NULL;
+
+        assert_int_equal(sl_key_file_parse("x", sl_str_of(texts[i]), &ring, NULL), SL_OK);
+        assert_int_equal(sl_keyring_n(ring), 2);
+        assert_string_equal(sl_keyring_at(ring, 0)->id, "k2");
+        assert_string_equal(sl_keyring_at(ring, 0)->check, CHECK_2);
+        assert_int_equal(sl_keyring_at(ring, 0)->state, SL_KEY_DECRYPT);
+        assert_string_equal(sl_keyring_active(ring)->id, "k1");
+        assert_string_equal(sl_keyring_active(ring)->check, CHECK_1);
+    }
+}
+
+#define JSON(active, keys) "{\"active\":" active ",\"keys\":" keys "}"
+#define ZEROS              "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+static void refuses_json_that_is_not_exactly_that(void **state)
+{
+    static const char good[] = "{\"k1\":\"" KEY_1 "\"}";
+    char text[512];
+
+    (void)state;
+    assert_refused("{", "not JSON");
+    assert_refused("{}", "it must be {\"active\"");
+    assert_refused("{\"active\":\"k1\"}", "it must be");
+    assert_refused("{\"keys\":{\"k1\":\"" KEY_1 "\"}}", "it must be");
+    assert_refused(JSON("1", "{\"k1\":\"" KEY_1 "\"}"), "it must be");
+    assert_refused(JSON("\"k1\"", "[\"" KEY_1 "\"]"), "it must be");
+    assert_refused("{\"active\":\"k1\",\"more\":1,\"keys\":{\"k1\":\"" KEY_1 "\"}}", "it must be");
+    assert_refused("{\"Active\":\"k1\",\"keys\":{\"k1\":\"" KEY_1 "\"}}", "it must be");
+    assert_refused(JSON("\"k1\"", "{}"), "id of one of the keys");
+    assert_refused(JSON("\"k2\"", "{\"k1\":\"" KEY_1 "\"}"), "id of one of the keys");
+    assert_refused(JSON("\"\"", "{\"k1\":\"" KEY_1 "\"}"), "id of one of the keys");
+    assert_refused(JSON("\"k1\"", "{\"k1\":\"" KEY_1 "\",\"k1\":\"" KEY_2 "\"}"), "twice");
+    assert_refused("{\"active\":\"k1\",\"active\":\"k1\",\"keys\":{\"k1\":\"" KEY_1 "\"}}",
+                   "twice");
+    assert_refused(JSON("\"k1\"", "{\"k1\":7}"), "key number 1: a key must be a string");
+    assert_refused(JSON("\"k1\"", "{\"k1\":\"AAECAw==\"}"), "32 bytes");
+    assert_refused(JSON("\"k1\"", "{\"k1\":\"" KEY_1 " \"}"), "32 bytes");
+    assert_refused(JSON("\"k1\"", "{\"k1\":\"destroyed\"}"), "32 bytes");
+    assert_refused(JSON("\"k1\"", "{\"k1\":\"" ZEROS "\"}"), "all zeros");
+    assert_refused(JSON("\"k1\"", "{\"" KEY_1 "\":\"" KEY_1 "\"}"), "1 to 8 of a-z");
+    assert_refused(JSON("\"k1\"", "{\"k1\":\"" KEY_1 "\",\"K2\":\"" KEY_2 "\"}"),
+                   "key number 2: a key id is 1 to 8");
+    (void)snprintf(text, sizeof text, JSON("\"k1\"", "%s") " x", good);
+    assert_refused(text, "not JSON");
+    assert_refused("{\"active\":\"k\xff\"}", "not UTF-8");
 }
 
 static void refuses_a_key_file_that_others_can_use(void **state)
@@ -364,6 +463,10 @@ int main(void)
         cmocka_unit_test(refuses_a_wrong_check_value),
         cmocka_unit_test(refuses_an_id_twice),
         cmocka_unit_test(refuses_a_file_without_exactly_one_active_key),
+        cmocka_unit_test(keeps_the_id_of_a_destroyed_key),
+        cmocka_unit_test(refuses_a_destroyed_key_that_is_not_done_with),
+        cmocka_unit_test(reads_the_json_of_a_secret_store),
+        cmocka_unit_test(refuses_json_that_is_not_exactly_that),
         FILE_TEST(refuses_a_key_file_that_others_can_use),
         FILE_TEST(refuses_a_key_file_of_another_user),
         FILE_TEST(lets_a_service_read_a_file_of_roots_through_its_group),

@@ -1,0 +1,36 @@
+/* cmd/keys_actions.h - what the files of `sluice keys` share. */
+#ifndef SLUICE_CMD_KEYS_ACTIONS_H
+#define SLUICE_CMD_KEYS_ACTIONS_H
+
+#include "cmd/options.h"
+#include "keys/keyring.h"
+
+struct sl_keys_options {
+    struct sl_options common; /* .config: where the database is that knows of the keys */
+    const char *path;
+    const char *kid; /* NULL: not said */
+    bool is_forced;
+    bool is_destroyed;
+    bool is_yes;
+    char given[16]; /* the options, a letter each */
+};
+
+/* `sluice keys retire`.
+ * Errors: SL_USAGE (stop) nobody was asked, or nobody can answer; those of sl_key_edit; those of
+ *         sl_cmd_keys_uses */
+sl_rc sl_cmd_keys_retire(const struct sl_keys_options *o, struct sl_err *e) SL_MUST_CHECK;
+
+/* Count what could not be read any more without a key: rows and dead letters.
+ * Errors: those of sl_config_load and sl_pg_connect; SL_CONFIG (stop) nobody can count */
+sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret_n,
+                       struct sl_err *e) SL_MUST_CHECK;
+
+/* Compare the keys with those that the database has seen.
+ *
+ * Returns: in *ret_has_seen whether it has seen any: it has not before the first run
+ * Errors:  SL_KEY (stop)  another key under a known id; those of sl_config_load, sl_pg_connect
+ */
+sl_rc sl_cmd_keys_compare(const struct sl_options *common, const struct sl_keyring *ring,
+                          bool *ret_has_seen, struct sl_err *e) SL_MUST_CHECK;
+
+#endif

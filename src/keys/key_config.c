@@ -1,0 +1,22 @@
+/* keys/key_config.c - the key ring that a configuration names. */
+#include "keys/key_config.h"
+
+#include "keys/key_source.h"
+
+sl_rc sl_keys_of(const struct sl_config *cfg, struct sl_keyring **ret, struct sl_err *e)
+{
+    const struct sl_key_source source = {
+        .file = cfg->keys.file,
+        .env = cfg->keys.env,
+        .fd = cfg->keys.fd == 0 ? -1 : (int)cfg->keys.fd,
+        .command = cfg->keys.command,
+        .credential = cfg->keys.credential,
+    };
+
+    return sl_keys_open(&source, ret, e);
+}
+
+bool sl_keys_can_reload(const struct sl_config *cfg)
+{
+    return cfg->keys.env.len == 0 && cfg->keys.fd == 0;
+}

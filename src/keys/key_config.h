@@ -1,0 +1,15 @@
+/* keys/key_config.h - the key ring that a configuration names. */
+#ifndef SLUICE_KEYS_KEY_CONFIG_H
+#define SLUICE_KEYS_KEY_CONFIG_H
+
+#include "config/config.h"
+#include "keys/keyring.h"
+
+/* Open it.  Errors and the rest: as sl_keys_open. */
+sl_rc sl_keys_of(const struct sl_config *cfg, struct sl_keyring **ret, struct sl_err *e)
+    SL_MUST_CHECK;
+
+/* Whether it can be read again later: a variable and a descriptor cannot. */
+bool sl_keys_can_reload(const struct sl_config *cfg);
+
+#endif
