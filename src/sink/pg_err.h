@@ -17,6 +17,7 @@ enum sl_pg_step {
     SL_PG_LEDGER,
     SL_PG_ROWS,
     SL_PG_DEAD_LETTERS,
+    SL_PG_VAULT,
     SL_PG_COMMIT, /* deferred constraints speak here */
 };
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "sink/pg_sql.h"
+
 enum {
     SLOTS = 32,
     PARTITIONED_KEYS_SINCE = 110000, /* a partitioned table may have a primary key */
@@ -75,63 +77,40 @@ void sl_pg_schema_sql(struct sl_buf *out, int server_version)
                           "    kid         text        PRIMARY KEY,\n"
                           "    check_value text        NOT NULL\n"
                           ");\n"));
+    sl_buf_add_str(out,
+                   SL_STR("CREATE TABLE IF NOT EXISTS sluice.unmask_audit (\n"
+                          "    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
+                          "    at          timestamptz NOT NULL DEFAULT clock_timestamp(),\n"
+                          "    os_user     text        NOT NULL,\n"
+                          "    db_user     text        NOT NULL DEFAULT session_user,\n"
+                          "    pipeline    text        NOT NULL,\n"
+                          "    contexts    text[]      NOT NULL,\n"
+                          "    n           bigint      NOT NULL,\n"
+                          "    how         text        NOT NULL,\n"
+                          "    reason      text        NOT NULL CHECK (reason <> '')\n"
+                          ");\n"));
     sl_buf_printf(out,
                   "INSERT INTO sluice.meta SELECT %d"
-                  " WHERE NOT EXISTS (SELECT FROM sluice.meta);\n",
-                  SL_SCHEMA_VERSION);
-}
-
-/* Quoted always, so that mixed case and reserved words are just names.  Doubling the quotes is
- * all that PostgreSQL asks of an identifier. */
-static void add_identifier(struct sl_buf *out, sl_str name)
-{
-    sl_buf_add_char(out, '"');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] == '"') {
-            sl_buf_add_char(out, '"');
-        }
-        sl_buf_add_char(out, name.ptr[i]);
-    }
-    sl_buf_add_char(out, '"');
-}
-
-static void add_qualified(struct sl_buf *out, sl_str schema, sl_str name)
-{
-    if (schema.len > 0) {
-        add_identifier(out, schema);
-        sl_buf_add_char(out, '.');
-    }
-    add_identifier(out, name);
-}
-
-/* A string literal; E'' because a backslash means different things to different settings. */
-static void add_literal(struct sl_buf *out, sl_str text)
-{
-    sl_buf_add_str(out, SL_STR("E'"));
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '\'' || text.ptr[i] == '\\') {
-            sl_buf_add_char(out, text.ptr[i]);
-        }
-        sl_buf_add_char(out, text.ptr[i]);
-    }
-    sl_buf_add_char(out, '\'');
+                  " WHERE NOT EXISTS (SELECT FROM sluice.meta);\n"
+                  "UPDATE sluice.meta SET schema_version = %d WHERE schema_version < %d;\n",
+                  SL_SCHEMA_VERSION, SL_SCHEMA_VERSION, SL_SCHEMA_VERSION);
 }
 
 void sl_pg_target_sql(struct sl_buf *out, const struct sl_config *cfg)
 {
     if (cfg->postgres.table_schema.len > 0) {
         sl_buf_add_str(out, SL_STR("CREATE SCHEMA IF NOT EXISTS "));
-        add_identifier(out, cfg->postgres.table_schema);
+        sl_sql_identifier(out, cfg->postgres.table_schema);
         sl_buf_add_str(out, SL_STR(";\n"));
     }
     sl_buf_add_str(out, SL_STR("CREATE TABLE IF NOT EXISTS "));
-    add_qualified(out, cfg->postgres.table_schema, cfg->postgres.table_name);
+    sl_sql_table(out, cfg->postgres.table_schema, cfg->postgres.table_name);
     sl_buf_add_str(out, SL_STR(" (\n"));
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         const struct sl_column *column = &cfg->columns[i];
 
         sl_buf_add_str(out, SL_STR("    "));
-        add_identifier(out, column->name);
+        sl_sql_identifier(out, column->name);
         sl_buf_printf(out, " %" SL_FMT "%s%s\n", SL_ARG(column->type_text),
                       column->is_required ? " NOT NULL" : "", i + 1 < cfg->columns_n ? "," : "");
     }
@@ -152,7 +131,8 @@ static bool is_true(const PGresult *result, int row, int column)
     return PQgetvalue(result, row, column)[0] == 't';
 }
 
-static sl_rc version_check(struct sl_pg_conn *c, struct sl_err *e)
+/* Objects of an older sluice are completed as if they were missing. */
+static sl_rc version_check(struct sl_pg_conn *c, bool *ret_is_old, struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     int64_t version = 0;
@@ -160,12 +140,13 @@ static sl_rc version_check(struct sl_pg_conn *c, struct sl_err *e)
     SL_TRY(sl_pg_exec(c, SL_PG_SESSION, "SELECT max(schema_version) FROM sluice.meta", NULL, 0,
                       &result, e));
     if (!sl_str_to_i64(sl_str_of(PQgetvalue(result, 0, 0)), &version) ||
-        version != SL_SCHEMA_VERSION) {
+        version > SL_SCHEMA_VERSION) {
         return SL_FAIL(e, SL_SCHEMA,
                        "schema sluice of this database is version %lld, this program knows %d: "
                        "use the newer program",
                        (long long)version, SL_SCHEMA_VERSION);
     }
+    *ret_is_old = version < SL_SCHEMA_VERSION;
     return SL_OK;
 }
 
@@ -197,9 +178,9 @@ static void add_regclass(struct sl_buf *out, const struct sl_config *cfg)
     struct sl_buf name;
 
     sl_buf_init(&name, SQL_MAX);
-    add_qualified(&name, cfg->postgres.table_schema, cfg->postgres.table_name);
+    sl_sql_table(&name, cfg->postgres.table_schema, cfg->postgres.table_name);
     sl_buf_add_str(out, SL_STR("to_regclass("));
-    add_literal(out, sl_buf_str(&name));
+    sl_sql_literal(out, sl_buf_str(&name));
     sl_buf_add_char(out, ')');
     sl_buf_done(&name);
 }
@@ -229,13 +210,14 @@ sl_rc sl_pg_schema_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool 
 {
     bool has_schema = false;
     bool has_target = false;
+    bool is_old = false;
 
     SL_TRY(sl_pg_connect(c, e));
     SL_TRY(find_objects(c, cfg, &has_schema, &has_target, e));
     if (has_schema) {
-        SL_TRY(version_check(c, e));
+        SL_TRY(version_check(c, &is_old, e));
     }
-    *ret_schema = has_schema;
+    *ret_schema = has_schema && !is_old;
     *ret_target = has_target;
     return SL_OK;
 }
@@ -267,19 +249,16 @@ sl_rc sl_pg_schema_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, st
     bool has_schema = false;
     bool has_target = false;
 
-    SL_TRY(sl_pg_connect(c, e));
-    SL_TRY(find_objects(c, cfg, &has_schema, &has_target, e));
+    SL_TRY(sl_pg_schema_find(c, cfg, &has_schema, &has_target, e));
     if (cfg->postgres.create == SL_CREATE_NEVER && !(has_schema && has_target)) {
         return SL_FAIL(e, SL_SCHEMA,
-                       "%s%" SL_FMT " does not exist: create it (sluice sql schema prints the "
+                       "%s%" SL_FMT " does not exist%s: create it (sluice sql schema prints the "
                        "SQL), or say create: if_missing",
                        has_target ? "schema " : "table ",
-                       SL_ARG(has_target ? SL_STR("sluice") : cfg->postgres.table));
+                       SL_ARG(has_target ? SL_STR("sluice") : cfg->postgres.table),
+                       has_target ? ", or is of an older version" : "");
     }
-    if (!has_schema || !has_target) {
-        SL_TRY(create(c, cfg, has_schema, has_target, e));
-    }
-    return version_check(c, e);
+    return has_schema && has_target ? SL_OK : create(c, cfg, has_schema, has_target, e);
 }
 
 /* ---- the target as it is ---------------------------------------------------------------------------- */
@@ -469,10 +448,10 @@ static sl_rc describe_target(const struct sl_config *cfg, const PGresult *table,
 
     sl_buf_init(&sql, SQL_MAX);
     sl_buf_add_str(&sql, SL_STR("COPY "));
-    add_qualified(&sql, schema, name);
+    sl_sql_table(&sql, schema, name);
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         sl_buf_add_str(&sql, i == 0 ? SL_STR(" (") : SL_STR(", "));
-        add_identifier(&sql, cfg->columns[i].name);
+        sl_sql_identifier(&sql, cfg->columns[i].name);
     }
     sl_buf_add_str(&sql, SL_STR(") FROM STDIN (FORMAT binary)"));
     target.copy_sql = sl_arena_copy(a, sl_buf_str(&sql));

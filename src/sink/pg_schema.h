@@ -8,7 +8,7 @@
 #include "keys/keyring.h"
 #include "sink/pg_conn.h"
 
-enum { SL_SCHEMA_VERSION = 1 };
+enum { SL_SCHEMA_VERSION = 2 }; /* 2: unmask_audit */
 
 /* The target as the catalog has it. */
 struct sl_pg_target {
