@@ -23,7 +23,8 @@ struct sl_app {
     struct sl_app_options options;
     struct sl_arena arena;
     struct sl_counters counters;
-    struct sl_keyring *ring;
+    struct sl_keyring *_Atomic ring;
+    struct sl_keyring *old_ring; /* until every worker has the new one */
     struct sl_aws_target aws;
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_pg_target target;

@@ -14,9 +14,10 @@ static const struct {
 } commands[] = {
     { "run", sl_cmd_run, "move messages from the queue into the table" },
     { "check", sl_cmd_check, "look at everything a run needs, change nothing" },
-    { "keys", sl_cmd_keys, "make the key file" },
-    { "mask", sl_cmd_mask, "values on stdin become tokens" },
-    { "unmask", sl_cmd_unmask, "tokens on stdin become values" },
+    { "keys", sl_cmd_keys, "the key ring: new, add, activate, retire, list, check" },
+    { "mask", sl_cmd_mask, "values on stdin become what the table has" },
+    { "tokens", sl_cmd_tokens, "what a value may stand as in the table, under every key" },
+    { "unmask", sl_cmd_unmask, "what the table has becomes values again, on record" },
     { "dead", sl_cmd_dead, "list and show dead letters" },
     { "generate", sl_cmd_generate, "make realistic events" },
     { "sql", sl_cmd_sql, "print the SQL of the database objects" },

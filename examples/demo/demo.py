@@ -74,7 +74,7 @@ class Demo:
         say("With the key, one value comes back")
         token = self.database.one("SELECT masked_ip FROM user_logins ORDER BY user_id LIMIT 1")
         print(token)
-        value = self.sluice("unmask", "--keys", "sluice.keys", "--context", "ip",
+        value = self.sluice("unmask", "-c", CONFIG, "--context", "ip", "--reason", "ticket 4711",
                             given=token + "\n")
         print(value, end="", flush=True)
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "keys/key_file.h"
+#include "keys/key_config.h"
 
 enum {
     SKEW_MAX_S = 60,         /* AWS refuses signatures five minutes off */
@@ -69,15 +69,25 @@ static unsigned say_lines(const char *verdict, const char *what, const struct sl
     return n;
 }
 
+static void check_masks(const struct checks *c)
+{
+    for (unsigned i = 0; i < c->cfg->columns_n; i++) {
+        char warning[SL_MASK_WARNING_MAX];
+
+        if (sl_column_mask_warning(c->cfg->columns[i].masking.method, warning)) {
+            say("warn", "mask", "column %" SL_FMT ": %s", SL_ARG(c->cfg->columns[i].name), warning);
+        }
+    }
+}
+
 static void check_keys(struct checks *c)
 {
-    const char *path = c->cfg->keys.file.ptr;
     struct sl_err e;
 
-    if (!passed(c, "keys", sl_key_file_open(path, &c->ring, &e), &e)) {
+    if (!passed(c, "keys", sl_keys_of(c->cfg, &c->ring, &e), &e)) {
         return;
     }
-    say("ok", "keys", "%s: %u keys, %s is active, check value %s", path, sl_keyring_n(c->ring),
+    say("ok", "keys", "%u keys, %s is active, check value %s", sl_keyring_n(c->ring),
         sl_keyring_active(c->ring)->id, sl_keyring_active(c->ring)->check);
     if (!sl_keyring_is_locked(c->ring)) {
         say("warn", "keys",
@@ -230,6 +240,7 @@ static unsigned check_all(const struct sl_config *cfg)
 
     sl_arena_init(&c.arena, 16 << 20, 16 << 10);
     say("ok", "config", "%" SL_FMT ": %u columns", SL_ARG(cfg->file), cfg->columns_n);
+    check_masks(&c);
     check_keys(&c);
     check_queue(&c);
     check_database(&c);

@@ -5,7 +5,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "keys/key_file.h"
+#include "keys/key_config.h"
 #include "masking/masker.h"
 #include "net/wait.h"
 #include "sink/pg_dead.h"
@@ -138,7 +138,7 @@ static sl_rc dead_show(const struct dead_options *o, const struct sl_config *cfg
     sl_rc rc;
 
     SL_TRY(sl_pg_dead_get(conn, o->id, &result, e));
-    SL_TRY(sl_key_file_open(cfg->keys.file.ptr, &ring, e));
+    SL_TRY(sl_keys_of(cfg, &ring, e));
     rc = sl_masker_new(ring, &masker, e);
     if (rc == SL_OK) {
         rc = body_open(o, masker, result, e);

@@ -1,16 +1,12 @@
-/* cmd/cmd_docs.c - sluice docs, sql and version: what the program knows of itself. */
+/* cmd/cmd_docs.c - sluice docs and version: what the program knows of itself. */
 #include <stdio.h>
 
 #include "cmd/cmd.h"
 #include "cmd/manual.h"
 #include "cmd/options.h"
 #include "masking/masker.h"
-#include "sink/pg_schema.h"
 
-enum {
-    PRINT_MAX = 1 << 20,
-    SQL_FOR_VERSION = 150000, /* the objects are the same from 11 on */
-};
+enum { PRINT_MAX = 1 << 20 };
 
 const char sl_help_docs[] =
     "Usage: sluice docs config | errors | methods\n"
@@ -24,18 +20,6 @@ const char sl_help_docs[] =
     "Examples:\n"
     "  sluice docs config\n"
     "  sluice docs errors > errors.md\n";
-
-const char sl_help_sql[] =
-    "Usage: sluice sql schema [-c FILE]\n"
-    "\n"
-    "Print the SQL that 'sluice run' would execute where something is missing, for people whose\n"
-    "DBA must run it: schema sluice and, with a configuration, the target table. For servers\n"
-    "of version 11 and later.\n"
-    "\n"
-    "Options:\n" SL_OPTIONS_HELP "\n"
-    "Examples:\n"
-    "  sluice sql schema | psql mydb\n"
-    "  sluice sql schema -c sluice.yaml\n";
 
 const char sl_help_version[] = "Usage: sluice version\n"
                                "\n"
@@ -82,48 +66,6 @@ int sl_cmd_docs(int argc, char **argv)
     }
     (void)SL_FAIL(&e, SL_USAGE, "which manual? config, errors or methods");
     return sl_cmd_fail("docs", &e);
-}
-
-static sl_rc sql_parse(int argc, char **argv, struct sl_options *o, struct sl_err *e)
-{
-    static const struct option options[] = { SL_OPTIONS_LONG, { 0 } };
-    int option;
-
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, SL_OPTIONS_SHORT, options, NULL)) != -1) {
-        SL_TRY(sl_options_take(o, option, optarg, e));
-    }
-    if (!o->wants_help && (optind + 1 != argc || strcmp(argv[optind], "schema") != 0)) {
-        return SL_FAIL(e, SL_USAGE, "which SQL? say 'schema'");
-    }
-    return SL_OK;
-}
-
-int sl_cmd_sql(int argc, char **argv)
-{
-    struct sl_options o;
-    struct sl_config cfg;
-    struct sl_buf out;
-    struct sl_err e;
-
-    sl_options_init(&o, argv);
-    if (sql_parse(argc, argv, &o, &e) != SL_OK) {
-        return sl_cmd_fail("sql", &e);
-    }
-    if (o.wants_help) {
-        return fputs(sl_help_sql, stdout) < 0;
-    }
-    sl_buf_init(&out, PRINT_MAX);
-    sl_pg_schema_sql(&out, SQL_FOR_VERSION);
-    if (o.config != NULL) {
-        if (sl_options_load(&o, &cfg, &e) != SL_OK) {
-            sl_buf_done(&out);
-            return sl_cmd_fail("sql", &e);
-        }
-        sl_pg_target_sql(&out, &cfg);
-        sl_config_done(&cfg);
-    }
-    return print_and_end(&out);
 }
 
 int sl_cmd_version(int argc, char **argv)

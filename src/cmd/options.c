@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "masking/column_mask.h"
 #include "telemetry/log.h"
 
 enum { WAIT_PRESET_S = 60, WAIT_MAX_S = 86400 };
@@ -105,10 +106,17 @@ sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_e
 
 sl_rc sl_options_load(const struct sl_options *o, struct sl_config *ret, struct sl_err *e)
 {
+    sl_rc rc;
+
     if (o->config == NULL) {
         return SL_FAIL(e, SL_USAGE, "which configuration? say -c FILE");
     }
-    return sl_config_load(o->config, &o->overrides, ret, e);
+    SL_TRY(sl_config_load(o->config, &o->overrides, ret, e));
+    rc = sl_column_masks_check(ret, e);
+    if (rc != SL_OK) {
+        sl_config_done(ret);
+    }
+    return rc;
 }
 
 int sl_cmd_fail(const char *command, const struct sl_err *e)

@@ -3,13 +3,13 @@
 
 #include <strings.h>
 
+#include "config/masks.h"
 #include "config/path.h"
 #include "config/reading.h"
 
 enum {
     NAME_MAX_BYTES = 63, /* PostgreSQL: NAMEDATALEN - 1 */
     VARCHAR_MAX_CHARS = 10485760,
-    CONTEXT_MAX_CHARS = 64,    /* of printable ASCII, as keys/ has it */
     ATTRIBUTE_MAX_CHARS = 256, /* SQS: name of a message attribute */
 };
 
@@ -52,22 +52,113 @@ static const struct sl_setting rows[] = {
     },
     {
         .path = "columns.mask",
-        AT(mask),
+        AT(masking.method),
         .kind = SL_KIND_WORD,
-        .words = { [SL_MASK_SIV] = "siv" },
+        .words = {
+#define X(name, word, ...) [SL_MASK_##name] = (word),
+#include "masking/methods.def"
+#undef X
+        },
+        .is_said = true,
         .preset_doc = "not masked",
-        .doc = "How the value is masked. `siv` makes a token of up to 247 characters, so it needs "
-               "a `text` column or a `varchar(247)` or longer.",
+        .doc = "How the value is masked; docs/methods.md says what each method is good for.",
     },
     {
         .path = "columns.context",
-        AT(context),
+        AT(masking.context),
         .kind = SL_KIND_PRINTABLE,
         .min = 1,
-        .max = CONTEXT_MAX_CHARS,
+        .max = SL_MASK_CONTEXT_MAX,
         .preset_doc = "the text of `from`",
         .doc = "The context of the mask: equal values have equal tokens within one context. "
-               "`dead_letter` is taken.",
+               "`dead_letter` and `vault` are taken.",
+    },
+    {
+        .path = "columns.normalize",
+        AT(masking.normalize),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 64,
+        .preset_doc = "as it came",
+        .doc = "What is made equal before masking: one or more of `ip` (spellings of an address), "
+               "`lower`, `trim` and `nfc`, with commas between. The first spelling cannot be "
+               "recovered.",
+    },
+    {
+        .path = "columns.kid",
+        AT(masking.kid),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 8,
+        .preset_doc = "the first key of the ring",
+        .doc = "The key of `ip` and `fpe`, whose results have no room to name one: it stays the "
+               "same when another key becomes active.",
+    },
+    {
+        .path = "columns.ip",
+        AT(masking.ip),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_IP_DETERMINISTIC] = "deterministic", [SL_IP_PREFIX] = "prefix" },
+        .preset = SL_IP_DETERMINISTIC,
+        .doc = "Of `mask: ip`: `prefix` keeps equal networks equal.",
+    },
+    {
+        .path = "columns.alphabet",
+        AT(masking.alphabet),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 2,
+        .max = 94,
+        .preset_doc = "`0123456789`",
+        .doc = "Of `mask: fpe`: the characters that are masked, each once.",
+    },
+    {
+        .path = "columns.format",
+        AT(masking.format),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 256,
+        .preset_doc = "any number of characters of the alphabet",
+        .doc = "Of `mask: fpe`: `d` stands for a character of the alphabet, `\\d` for a d, all "
+               "else for itself.",
+    },
+    {
+        .path = "columns.keep",
+        AT(masking.keep),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 32,
+        .preset_doc = "none",
+        .doc = "Of `mask: keep`: `first N`, `last N`, `/24`, `/48`, `/24 /48`, `domain` or `year`.",
+    },
+    {
+        .path = "columns.value",
+        AT(masking.value),
+        .kind = SL_KIND_TEXT,
+        .min = 1,
+        .max = 256,
+        .preset_doc = "none",
+        .doc = "Of `mask: fixed`: what stands in place of every value.",
+    },
+    {
+        .path = "columns.key",
+        AT(masking.key),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 128,
+        .is_secret = true,
+        .preset_doc = "none",
+        .doc = "Of `mask: fernet` (44 characters of base64url) and `mask: aes-cbc` (64 digits of "
+               "hex, or base64 of 32 bytes). From the environment: `key: \"${NAME}\"`.",
+    },
+    {
+        .path = "columns.iv",
+        AT(masking.iv),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 64,
+        .is_secret = true,
+        .preset_doc = "none",
+        .doc = "Of `mask: aes-cbc`: 32 digits of hex, or base64 of 16 bytes.",
     },
     {
         .path = "columns.convert",
@@ -149,11 +240,6 @@ static struct sl_place column_place(const struct column_reading *c, const char *
     return sl_reading_place(&c->rd, c->map, path);
 }
 
-static void names_done(struct sl_buf *b)
-{
-    sl_buf_done(b);
-}
-
 /* --- type ---------------------------------------------------------------------------------- */
 
 /* Two spellings of a type are one when they differ in capitals and in how many blanks. */
@@ -212,7 +298,7 @@ static bool type_split(sl_str text, sl_str *ret_name, sl_str *ret_n)
 
 static sl_rc type_refuse(const struct column_reading *c, struct sl_err *e)
 {
-    SL_AUTO(names_done) struct sl_buf names = { .max_bytes = 512 };
+    SL_AUTO(sl_buf_done) struct sl_buf names = { .max_bytes = 512 };
 
     sl_type_names(~0U, &names);
     return SL_FAIL_AT(e, column_place(c, "columns.type"),
@@ -304,7 +390,7 @@ static sl_rc fact_check_type(const struct column_reading *c, const struct sl_fac
                              struct sl_err *e)
 {
     const struct sl_column *col = c->col;
-    SL_AUTO(names_done) struct sl_buf names = { .max_bytes = 512 };
+    SL_AUTO(sl_buf_done) struct sl_buf names = { .max_bytes = 512 };
 
     if ((fact->types & (1U << col->type)) != 0 ||
         (fact->from == SL_FROM_ATTRIBUTE && col->convert == SL_CONVERT_VERSION)) {
@@ -372,61 +458,6 @@ static sl_rc column_check_convert(const struct column_reading *c, struct sl_err 
     return SL_OK;
 }
 
-static sl_rc column_check_context(struct column_reading *c, struct sl_err *e)
-{
-    struct sl_column *col = c->col;
-    const struct sl_place place = column_place(c, "columns.context");
-    const bool is_given = sl_reading_has(&c->rd, "columns.context");
-
-    if (col->mask == SL_MASK_NONE) {
-        return is_given ? SL_FAIL_AT(e, place,
-                                     "a context needs a mask; add mask: siv, or leave "
-                                     "the context out")
-                        : SL_OK;
-    }
-    if (!is_given) {
-        col->context = col->from_text;
-    }
-    if (col->context.len > CONTEXT_MAX_CHARS || !sl_reading_is_printable(col->context)) {
-        return SL_FAIL_AT(e, column_place(c, "columns.from"),
-                          "this path is no context for a mask; give a context of 1 to %d printable "
-                          "ASCII characters",
-                          CONTEXT_MAX_CHARS);
-    }
-    if (sl_str_eq(col->context, SL_STR("dead_letter"))) {
-        return SL_FAIL_AT(e, is_given ? place : column_place(c, "columns.from"),
-                          "the context dead_letter is taken for dead letters; give another");
-    }
-    return SL_OK;
-}
-
-static sl_rc column_check_mask(const struct column_reading *c, struct sl_err *e)
-{
-    const struct sl_column *col = c->col;
-    const struct sl_place place = column_place(c, "columns.type");
-
-    if (col->mask == SL_MASK_NONE) {
-        return SL_OK;
-    }
-    if (col->from != SL_FROM_PATH && col->from != SL_FROM_ATTRIBUTE && col->from != SL_FROM_BODY) {
-        return SL_FAIL_AT(e, column_place(c, "columns.mask"), "%" SL_FMT " cannot be masked",
-                          SL_ARG(col->from_text));
-    }
-    if (!column_is_text(col)) {
-        return SL_FAIL_AT(e, place,
-                          "a masked column cannot be %" SL_FMT "; allowed: text, varchar(%d) or "
-                          "longer",
-                          SL_ARG(col->type_text), SL_COLUMN_TOKEN_CHARS);
-    }
-    if (col->type == SL_TYPE_VARCHAR && col->max_chars < SL_COLUMN_TOKEN_CHARS) {
-        return SL_FAIL_AT(e, place,
-                          "%" SL_FMT " is too short for a masked value; the shortest allowed is "
-                          "varchar(%d)",
-                          SL_ARG(col->type_text), SL_COLUMN_TOKEN_CHARS);
-    }
-    return SL_OK;
-}
-
 /* --- one column ---------------------------------------------------------------------------- */
 
 static sl_rc column_read(struct column_reading *c, struct sl_err *e)
@@ -444,9 +475,8 @@ static sl_rc column_read(struct column_reading *c, struct sl_err *e)
     c->col->attribute = SL_STR("");
     SL_TRY(column_type(c, e));
     SL_TRY(column_from(c, e));
-    SL_TRY(column_check_mask(c, e));
-    SL_TRY(column_check_convert(c, e));
-    return column_check_context(c, e);
+    SL_TRY(sl_mask_settings_check(&c->rd, c->map, c->col, e));
+    return column_check_convert(c, e);
 }
 
 /* --- all of them --------------------------------------------------------------------------- */
@@ -491,10 +521,10 @@ static sl_rc columns_check_cleartext(const struct column_reading *columns, unsig
     for (unsigned i = 0; i < n; i++) {
         const struct sl_column *shown = columns[i].col;
 
-        for (unsigned k = 0; k < n && shown->mask == SL_MASK_NONE; k++) {
+        for (unsigned k = 0; k < n && shown->masking.method == SL_MASK_NONE; k++) {
             const struct sl_column *masked = columns[k].col;
 
-            if (masked->mask != SL_MASK_NONE &&
+            if (masked->masking.method != SL_MASK_NONE &&
                 (shown->from == SL_FROM_BODY || column_holds(shown, masked))) {
                 return SL_FAIL_AT(e, column_place(&columns[i], "columns.from"),
                                   "\"%" SL_FMT "\" would show what column \"%" SL_FMT

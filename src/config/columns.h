@@ -5,10 +5,6 @@
 #include "config/settings.h"
 #include "config/yaml.h"
 
-enum {
-    SL_COLUMN_TOKEN_CHARS = 247, /* the longest token of `mask: siv`, as masking/ has it */
-};
-
 struct sl_type_row {
     const char *name;
     const char *aliases; /* "int, int4"; "" for none */

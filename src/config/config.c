@@ -67,15 +67,54 @@ static sl_rc config_check_credentials(const struct sl_reading *rd, const struct 
     return SL_OK;
 }
 
-/* The parts of name or schema.name are written as those of a path are. */
-static sl_rc config_split_table(struct sl_config *cfg, const struct sl_reading *rd,
-                                const struct sl_yaml *root, struct sl_err *e)
+/* The sources of keys; a flag takes the place of all. */
+static const char *const key_sources[] = { "keys.file", "keys.env", "keys.credential",
+                                           "keys.command", "keys.fd" };
+
+static sl_rc config_check_keys(struct sl_config *cfg, const struct sl_reading *rd,
+                               const struct sl_yaml *root, const struct sl_overrides *overrides,
+                               struct sl_err *e)
 {
-    const struct sl_place place = sl_reading_place(rd, root, "sink.postgres.table");
+    const char *given = NULL;
+
+    if (overrides != NULL && overrides->keys.len > 0) {
+        cfg->keys.env = cfg->keys.credential = cfg->keys.command = SL_STR("");
+        cfg->keys.fd = 0;
+        return SL_OK;
+    }
+    for (unsigned i = 0; i < sizeof key_sources / sizeof *key_sources; i++) {
+        if (!sl_reading_has(rd, key_sources[i])) {
+            continue;
+        }
+        if (given != NULL) {
+            return SL_FAIL_AT(e, sl_reading_place(rd, root, key_sources[i]),
+                              "keys come from one place: leave out %s or %s", given,
+                              key_sources[i]);
+        }
+        given = key_sources[i];
+    }
+    return given != NULL ? SL_OK
+                         : SL_FAIL_AT(e, sl_reading_place(rd, root, "keys.file"),
+                                      "keys.file is missing; give a text, here or with --keys, or "
+                                      "one of keys.env, keys.credential, keys.command, keys.fd");
+}
+
+/* A name of a table, in its parts. */
+struct table_name {
+    const char *path; /* of the setting */
+    sl_str text;
+    sl_str *schema;
+    sl_str *name;
+};
+
+/* The parts of name or schema.name are written as those of a path are. */
+static sl_rc config_split_table(struct sl_config *cfg, const struct table_name *t,
+                                struct sl_place place, struct sl_err *e)
+{
     const struct sl_path_step *parts = NULL;
     struct sl_err fault = { 0 };
     unsigned n = 0;
-    bool is_good = sl_path_parse(cfg->postgres.table, &cfg->arena, &parts, &n, &fault) == SL_OK;
+    bool is_good = sl_path_parse(t->text, &cfg->arena, &parts, &n, &fault) == SL_OK;
 
     if (!is_good && fault.rc != SL_CONFIG) {
         return SL_FAIL(e, fault.rc, "no memory for the configuration");
@@ -86,16 +125,52 @@ static sl_rc config_split_table(struct sl_config *cfg, const struct sl_reading *
     }
     if (!is_good || n > 2) {
         return SL_FAIL_AT(e, place,
-                          "sink.postgres.table must be name or schema.name, each 1 to %d bytes, in "
+                          "%s must be name or schema.name, each 1 to %d bytes, in "
                           "double quotes if there is a dot, blank, bracket or quote in it",
-                          IDENTIFIER_MAX_BYTES);
+                          t->path, IDENTIFIER_MAX_BYTES);
     }
-    cfg->postgres.table_name = parts[n - 1].name;
-    cfg->postgres.table_schema = n == 2 ? parts[0].name : SL_STR("");
-    if (sl_str_eq(cfg->postgres.table_schema, SL_STR("sluice"))) {
+    *t->name = parts[n - 1].name;
+    *t->schema = n == 2 ? parts[0].name : SL_STR("");
+    if (sl_str_eq(*t->schema, SL_STR("sluice"))) {
         return SL_FAIL_AT(e, place, "the schema sluice is for sluice's own tables; name another");
     }
     return SL_OK;
+}
+
+static sl_rc config_split_tables(struct sl_config *cfg, const struct sl_reading *rd,
+                                 const struct sl_yaml *root, struct sl_err *e)
+{
+    const struct table_name target = { "sink.postgres.table", cfg->postgres.table,
+                                       &cfg->postgres.table_schema, &cfg->postgres.table_name };
+    struct table_name vault = { "vault.table", SL_STR("sluice_vault"), &cfg->vault.table_schema,
+                                &cfg->vault.table_name };
+
+    SL_TRY(config_split_table(cfg, &target, sl_reading_place(rd, root, target.path), e));
+    if (cfg->vault.url.len == 0) {
+        return !sl_reading_has(rd, vault.path)
+                   ? SL_OK
+                   : SL_FAIL_AT(e, sl_reading_place(rd, root, vault.path),
+                                "vault.table needs vault.url, too");
+    }
+    vault.text = cfg->vault.table.len > 0 ? cfg->vault.table : vault.text;
+    cfg->vault.table = vault.text;
+    return config_split_table(cfg, &vault, sl_reading_place(rd, root, vault.path), e);
+}
+
+/* A vault without anything to keep is a mistake. */
+static sl_rc config_check_vault(const struct sl_config *cfg, const struct sl_reading *rd,
+                                const struct sl_yaml *root, struct sl_err *e)
+{
+    bool has_one_way = cfg->vault.url.len == 0;
+
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        has_one_way =
+            has_one_way || (sl_mask_flags(cfg->columns[i].masking.method) & SL_MASK_ONE_WAY) != 0;
+    }
+    return has_one_way ? SL_OK
+                       : SL_FAIL_AT(e, sl_reading_place(rd, root, "vault.url"),
+                                    "a vault keeps what mask: hmac and mask: sha256 cannot give "
+                                    "back, and no column has one of these");
 }
 
 /* --- a whole configuration ----------------------------------------------------------------- */
@@ -117,8 +192,10 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(config_override(&rd, overrides, e));
     SL_TRY(sl_reading_require(&rd, root, e));
     SL_TRY(config_check_credentials(&rd, root, e));
-    SL_TRY(config_split_table(cfg, &rd, root, e));
-    return sl_columns_read(rd.columns, cfg, scratch, e);
+    SL_TRY(config_check_keys(cfg, &rd, root, overrides, e));
+    SL_TRY(config_split_tables(cfg, &rd, root, e));
+    SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
+    return config_check_vault(cfg, &rd, root, e);
 }
 
 static sl_rc config_parse(struct sl_config *cfg, sl_str text, const struct sl_overrides *overrides,
@@ -222,7 +299,7 @@ void sl_config_done(struct sl_config *cfg)
 bool sl_config_masks(const struct sl_config *cfg)
 {
     for (unsigned i = 0; i < cfg->columns_n; i++) {
-        if (cfg->columns[i].mask != SL_MASK_NONE) {
+        if (cfg->columns[i].masking.method != SL_MASK_NONE) {
             return true;
         }
     }

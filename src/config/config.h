@@ -34,7 +34,40 @@ enum sl_from {
     SL_FROM_BODY,          /* $body */
 };
 
-enum sl_mask { SL_MASK_NONE, SL_MASK_SIV };
+/* How a column is masked; the table is masking/methods.def. */
+enum sl_mask {
+    SL_MASK_NONE,
+
+#define X(name, ...) SL_MASK_##name,
+#include "masking/methods.def"
+#undef X
+};
+
+enum sl_mask_flag {
+    SL_MASK_REVERSIBLE = 1 << 0,
+    SL_MASK_JOINS = 1 << 1,
+    SL_MASK_SEALED = 1 << 2,
+    SL_MASK_HAS_KID = 1 << 3,
+    SL_MASK_ONE_WAY = 1 << 4,
+    SL_MASK_WEAK = 1 << 5,
+};
+
+enum sl_ip_mask { SL_IP_DETERMINISTIC, SL_IP_PREFIX };
+
+/* What a method may be told, as written; masking/ reads and checks the texts. */
+struct sl_masking {
+    enum sl_mask method;
+    enum sl_ip_mask ip;
+    sl_str context;   /* 1..64 printable ASCII bytes */
+    sl_str normalize; /* "ip, lower"; "" = nothing */
+    sl_str kid;       /* whose key, where the result cannot say; "" = the ring's first */
+    sl_str alphabet;  /* of fpe; "" = digits */
+    sl_str format;    /* of fpe; "" = the whole value is in the alphabet */
+    sl_str keep;      /* "first 3" */
+    sl_str value;     /* of fixed */
+    sl_str key;       /* of fernet and aes-cbc: a secret */
+    sl_str iv;
+};
 
 enum sl_convert { SL_CONVERT_NONE, SL_CONVERT_VERSION, SL_CONVERT_TEXT };
 
@@ -54,7 +87,6 @@ struct sl_column {
     sl_str name;      /* in the table */
     sl_str from_text; /* as written: "ip", "device.id", "tags[0]", "$sent_at" */
     sl_str attribute; /* NAME of $attribute.NAME */
-    sl_str context;   /* of the mask; 1..64 printable ASCII bytes */
     sl_str type_text; /* in its usual spelling: "varchar(128)", "integer" */
     const struct sl_path_step *path;
     unsigned path_n;
@@ -62,8 +94,8 @@ struct sl_column {
     unsigned line;      /* in the file */
     enum sl_from from;
     enum sl_type type;
-    enum sl_mask mask;
     enum sl_convert convert;
+    struct sl_masking masking;
     bool is_required;
 };
 
@@ -84,9 +116,22 @@ struct sl_config {
         unsigned receives; /* in flight, a worker; 0 = auto */
     } sqs;
 
+    /* One of these is given. */
     struct {
         sl_str file;
+        sl_str env;        /* the variable that holds a key file's text */
+        sl_str credential; /* of systemd */
+        sl_str command;    /* words with blanks between */
+        unsigned fd;       /* 0 = none */
     } keys;
+
+    /* Where the originals of one-way tokens are kept, sealed; url "" = nowhere. */
+    struct {
+        sl_str url;
+        sl_str table;
+        sl_str table_schema;
+        sl_str table_name;
+    } vault;
 
     struct {
         sl_str url;
@@ -139,6 +184,10 @@ void sl_config_manual(struct sl_buf *out);
 
 /* True when some column is masked. */
 bool sl_config_masks(const struct sl_config *cfg);
+
+/* The word of a method ("siv"), and its flags. */
+const char *sl_mask_name(enum sl_mask method);
+unsigned sl_mask_flags(enum sl_mask method);
 
 /* The name of a column type ("varchar", "double precision"), static. */
 const char *sl_type_name(enum sl_type type);

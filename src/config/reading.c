@@ -114,15 +114,10 @@ static sl_rc reading_number(struct sl_reading *rd, const struct sl_setting *s, s
 
 /* --- words --------------------------------------------------------------------------------- */
 
-static void words_done(struct sl_buf *b)
-{
-    sl_buf_done(b);
-}
-
 static sl_rc reading_word(struct sl_reading *rd, const struct sl_setting *s, sl_str text,
                           struct sl_place place, struct sl_err *e)
 {
-    SL_AUTO(words_done) struct sl_buf words = { .max_bytes = 512 };
+    SL_AUTO(sl_buf_done) struct sl_buf words = { .max_bytes = 512 };
 
     for (unsigned i = 0; i < SL_SETTING_WORDS_MAX; i++) {
         if (s->words[i] != NULL && sl_str_eq(text, sl_str_of(s->words[i]))) {
@@ -343,14 +338,21 @@ static sl_rc variables_replace(const struct sl_reading *rd, sl_str text, struct 
 
 /* --- the mapping --------------------------------------------------------------------------- */
 
+static sl_rc reading_nothing(const struct sl_setting *s, const struct sl_yaml *y, struct sl_err *e)
+{
+    return !s->is_said ? SL_OK
+                       : SL_FAIL_AT(e, y->at, "%s is empty; say which, or leave it out", s->path);
+}
+
 static sl_rc reading_setting(struct sl_reading *rd, unsigned row, const struct sl_yaml *y,
                              struct sl_err *e)
 {
     const struct sl_setting *s = &rd->table->rows[row];
-    SL_AUTO(words_done) struct sl_buf text = { .max_bytes = VALUE_MAX_BYTES };
+    SL_AUTO(sl_buf_done) struct sl_buf text = { .max_bytes = VALUE_MAX_BYTES };
 
-    if (y->is_null) {
-        return SL_OK;
+    /* YAML's null is a word where one is called so. */
+    if (y->is_null && !sl_setting_has_word(s, y->text)) {
+        return reading_nothing(s, y, e);
     }
     if (y->kind != (s->kind == SL_KIND_COLUMNS ? SL_YAML_LIST : SL_YAML_SCALAR)) {
         return SL_FAIL_AT(e, y->at, "%s must be %s, not %s", s->path, sl_kind_name(s->kind),
@@ -362,14 +364,15 @@ static sl_rc reading_setting(struct sl_reading *rd, unsigned row, const struct s
         return SL_OK;
     }
     SL_TRY(variables_replace(rd, y->text, y->at, &text, e));
-    return text.len == 0 ? SL_OK : sl_reading_text(rd, row, sl_buf_str(&text), y->at, e);
+    return text.len == 0 ? reading_nothing(s, y, e)
+                         : sl_reading_text(rd, row, sl_buf_str(&text), y->at, e);
 }
 
 static sl_rc reading_unknown(const struct sl_reading *rd, const struct sl_yaml *y, const char *path,
                              struct sl_err *e)
 {
     const sl_str nearest = sl_settings_nearest(rd->table, path, y->name);
-    SL_AUTO(words_done) struct sl_buf allowed = { .max_bytes = 1024 };
+    SL_AUTO(sl_buf_done) struct sl_buf allowed = { .max_bytes = 1024 };
 
     sl_settings_allowed(rd->table, path, &allowed);
     return SL_FAIL_AT(e, y->name_at,

@@ -110,9 +110,63 @@ static const struct sl_setting rows[] = {
         .max = 4095, /* Linux: PATH_MAX without its NUL */
         .flag = "--keys",
         FLAG(keys),
-        .is_required = true,
+        .preset_doc = "one of `keys.*` must be given",
         .doc = "The key file, made by `sluice keys new`: it masks columns and seals dead letters. "
                "A relative path starts at the current directory.",
+    },
+    {
+        .path = "keys.env",
+        AT(keys.env),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 128,
+        .preset_doc = "none",
+        .doc = "The environment variable that holds the text of a key file; it is taken out of "
+               "the environment once it has been read.",
+    },
+    {
+        .path = "keys.credential",
+        AT(keys.credential),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 255,
+        .preset_doc = "none",
+        .doc = "The name of a systemd credential (`LoadCredential=`) with the text of a key file.",
+    },
+    {
+        .path = "keys.command",
+        AT(keys.command),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 1024,
+        .preset_doc = "none",
+        .doc = "A program that prints a key file, `sops -d sluice.keys.enc` or `age -d -i id "
+               "sluice.keys.age`: words with blanks between, run without a shell.",
+    },
+    {
+        .path = "keys.fd",
+        AT(keys.fd),
+        .kind = SL_KIND_COUNT,
+        .max = 1023,
+        .preset_doc = "none",
+        .doc = "An open descriptor, 3 or more, that a key file is read from; it is closed then.",
+    },
+    {
+        .path = "vault.url",
+        AT(vault.url),
+        .kind = SL_KIND_POSTGRES,
+        .is_secret = true,
+        .preset_doc = "no vault",
+        .doc = "Another database, in which the originals of one-way tokens (`hmac`, `sha256`) are "
+               "kept, sealed with the key ring, before the rows are loaded.",
+    },
+    {
+        .path = "vault.table",
+        AT(vault.table),
+        .kind = SL_KIND_TABLE,
+        .preset_doc = "`sluice_vault`",
+        .doc = "The table of the vault, `name` or `schema.name`; made where it is missing, as "
+               "`sink.postgres.create` says.",
     },
     {
         .path = "sink.postgres.url",
@@ -338,6 +392,16 @@ sl_str sl_settings_nearest(const struct sl_settings *t, const char *path, sl_str
         }
     }
     return nearest;
+}
+
+bool sl_setting_has_word(const struct sl_setting *s, sl_str text)
+{
+    for (unsigned i = 0; i < SL_SETTING_WORDS_MAX; i++) {
+        if (s->words[i] != NULL && sl_str_eq(text, sl_str_of(s->words[i]))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void sl_setting_words(const struct sl_setting *s, struct sl_buf *out)

@@ -27,7 +27,7 @@ enum sl_kind {
 };
 
 enum {
-    SL_SETTING_WORDS_MAX = 4,
+    SL_SETTING_WORDS_MAX = 16,
     SL_SETTING_NUMBER_MAX = 80, /* bytes of sl_setting_number and _range, with their NUL */
 };
 
@@ -48,6 +48,7 @@ struct sl_setting {
     bool is_required;
     bool is_secret; /* never printed */
     bool has_auto;  /* `auto` is 0 */
+    bool is_said;   /* nothing in its place is refused: it would mean something else */
 };
 
 struct sl_settings {
@@ -73,6 +74,9 @@ void sl_settings_allowed(const struct sl_settings *t, const char *path, struct s
 
 /* The allowed name right below a path that a mistyped one is nearest to; "" if none is near. */
 sl_str sl_settings_nearest(const struct sl_settings *t, const char *path, sl_str name);
+
+/* Whether this is one of its words. */
+bool sl_setting_has_word(const struct sl_setting *s, sl_str text);
 
 /* The words of a setting, printed with commas between. */
 void sl_setting_words(const struct sl_setting *s, struct sl_buf *out);

@@ -41,10 +41,6 @@ static enum sl_reason text_to_varchar(const struct sl_column *column, sl_clearte
     if (has_nul(text)) {
         return SL_REASON_NUL_CHARACTER;
     }
-    if (column->mask != SL_MASK_NONE) {
-        *ret = (struct sl_value){ .kind = SL_VALUE_CLEARTEXT, .cleartext = sl_cleartext_of(copy) };
-        return SL_REASON_NONE;
-    }
     if (column->type == SL_TYPE_VARCHAR && sl_str_chars(copy) > column->max_chars) {
         return SL_REASON_TOO_LONG;
     }
@@ -146,12 +142,44 @@ static enum sl_reason number_to_value(const struct sl_column *column, sl_str tex
     return reason;
 }
 
+/* What is to be masked: a text, or, where the column takes no texts anyway, what JSON writes. */
+static enum sl_reason json_to_cleartext(const struct sl_column *column, const struct sl_json *j,
+                                        struct sl_arena *a, struct sl_value *ret, bool *ret_is_full)
+{
+    const bool is_text = column->type == SL_TYPE_VARCHAR || column->type == SL_TYPE_TEXT;
+    const bool is_scalar =
+        j->type == SL_JSON_STRING || j->type == SL_JSON_NUMBER || j->type == SL_JSON_BOOL;
+    sl_str copy;
+
+    if (column->masking.method == SL_MASK_DROP) {
+        *ret = (struct sl_value){ .kind = SL_VALUE_NULL };
+        return SL_REASON_NONE;
+    }
+    if (j->type == SL_JSON_LONE_SURROGATE) {
+        return SL_REASON_LONE_SURROGATE;
+    }
+    if (!is_scalar ||
+        (j->type != SL_JSON_STRING && is_text && column->convert != SL_CONVERT_TEXT)) {
+        return SL_REASON_WRONG_TYPE;
+    }
+    if (has_nul(j->text)) {
+        return SL_REASON_NUL_CHARACTER;
+    }
+    copy = sl_arena_copy(a, sl_cleartext_publish(j->text));
+    *ret_is_full = copy.ptr == NULL;
+    *ret = (struct sl_value){ .kind = SL_VALUE_CLEARTEXT, .cleartext = sl_cleartext_of(copy) };
+    return SL_REASON_NONE;
+}
+
 static enum sl_reason json_to_value(const struct sl_column *column, const struct sl_json *j,
                                     struct sl_arena *a, struct sl_value *ret, bool *ret_is_full)
 {
     const bool is_text = column->type == SL_TYPE_VARCHAR || column->type == SL_TYPE_TEXT;
     const sl_str text = sl_cleartext_publish(j->text);
 
+    if (column->masking.method != SL_MASK_NONE) {
+        return json_to_cleartext(column, j, a, ret, ret_is_full);
+    }
     if (column->type == SL_TYPE_JSONB) {
         return json_to_jsonb(j, a, ret, ret_is_full);
     }

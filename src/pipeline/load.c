@@ -62,6 +62,15 @@ static void outage_over(struct sl_pipeline *p, const struct sl_err *last)
     p->source.ops->pause(p->source.self, false);
 }
 
+/* The vault comes first: a token whose original is nowhere could never be recovered. */
+static sl_rc load_once(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
+{
+    if (p->vault != NULL) {
+        SL_TRY(sl_vault_put(p->vault, b, e));
+    }
+    return p->sink.ops->load(p->sink.self, b, e);
+}
+
 sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 {
     struct sl_err failure;
@@ -72,7 +81,7 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 
         /* Before each attempt: one that failed may have given verdicts. */
         SL_TRY(sl_seal_verdicts(p, b, e));
-        rc = p->sink.ops->load(p->sink.self, b, &failure);
+        rc = load_once(p, b, &failure);
         count_outcomes(p, b);
         if (rc == SL_OK) {
             break;

@@ -5,10 +5,11 @@
 #include "base/json.h"
 #include "base/stop.h"
 #include "config/config.h"
-#include "masking/masker.h"
+#include "masking/column_mask.h"
 #include "net/backoff.h"
 #include "record/batch.h"
 #include "sink/sink.h"
+#include "sink/vault.h"
 #include "source/source.h"
 #include "telemetry/counters.h"
 
@@ -17,7 +18,10 @@ struct sl_pipeline {
     struct sl_counters *counters;
     struct sl_source source;
     struct sl_sink sink;
-    struct sl_masker *masker;
+    struct sl_masks masks;
+    struct sl_keyring *const _Atomic *ring;      /* of all workers; may become another */
+    const struct sl_keyring *_Atomic masks_ring; /* the one that the masks were made from */
+    struct sl_vault *vault;                      /* NULL: there is none */
     struct sl_json_parser *parser;
     struct sl_arena scratch; /* of one record at a time */
     struct sl_backoff backoff;
@@ -46,6 +50,10 @@ sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_
 sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 sl_rc sl_stage_mask(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
+
+/* Make the masks anew if the ring has become another.  One that the columns cannot be masked with
+ * leaves the old one in force. */
+void sl_masks_refresh(struct sl_pipeline *p);
 
 /* Seal the bodies of records that have a verdict and no seal yet. */
 sl_rc sl_seal_verdicts(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;

@@ -59,7 +59,10 @@ static void follow(struct sl_worker *w)
     while (!should_stop(w)) {
         struct sl_err e = { 0 };
         unsigned n = 0;
-        const sl_rc rc = sl_pipeline_run_once(&w->pipeline, sl_clock_now_ms() + LOOK_UP_MS, &n, &e);
+        sl_rc rc;
+
+        sl_masks_refresh(&w->pipeline);
+        rc = sl_pipeline_run_once(&w->pipeline, sl_clock_now_ms() + LOOK_UP_MS, &n, &e);
 
         report(w);
         if (rc == SL_OK) {

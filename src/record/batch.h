@@ -91,6 +91,14 @@ struct sl_record {
     bool is_counted; /* the outcome is in the counters */
 };
 
+/* What a vault keeps of one one-way token. */
+struct sl_vault_entry {
+    struct sl_vault_entry *next;
+    sl_str token;
+    sl_str context; /* "" for a method without one */
+    sl_str sealed;  /* the value, sealed with the key ring for this token */
+};
+
 struct sl_batch {
     struct sl_arena arena;
     unsigned char id[16];       /* random; in every ledger row, so that a lost answer to COMMIT
@@ -99,6 +107,8 @@ struct sl_batch {
     unsigned n;
     unsigned cap;
     size_t body_bytes;
+    struct sl_vault_entry *vault; /* not yet in the vault */
+    unsigned vault_n;
 };
 
 /* Make an empty batch of at most `cap` records and `max_bytes` of memory.

@@ -5,8 +5,8 @@ import pytest
 
 from conftest import ROOT
 
-COMMANDS = ["run", "check", "keys", "keys new", "mask", "unmask", "dead", "dead list", "dead show",
-            "generate", "sql", "sql schema", "docs", "docs config", "version"]
+COMMANDS = ["run", "check", "keys", "keys new", "mask", "tokens", "unmask", "dead", "dead list", "dead show",
+            "generate", "sql", "sql schema", "sql recovery", "docs", "docs config", "version"]
 
 
 @pytest.mark.parametrize("name", ["config", "errors", "methods"])

@@ -143,18 +143,18 @@ static void takes_every_column_of_the_design(void **state)
     (void)state;
     equals(ip->name, "masked_ip");
     equals(ip->from_text, "ip");
-    equals(ip->context, "ip");
+    equals(ip->masking.context, "ip");
     equals(ip->type_text, "varchar(256)");
     assert_int_equal(ip->type, SL_TYPE_VARCHAR);
     assert_int_equal(ip->max_chars, 256);
-    assert_int_equal(ip->mask, SL_MASK_SIV);
+    assert_int_equal(ip->masking.method, SL_MASK_SIV);
     assert_int_equal(ip->line, 20);
     assert_true(ip->is_required);
     assert_int_equal(ip->path_n, 1);
     equals(ip->path[0].name, "ip");
     assert_int_equal(version->type, SL_TYPE_INTEGER);
     assert_int_equal(version->convert, SL_CONVERT_VERSION);
-    equals(version->context, "");
+    equals(version->masking.context, "");
     assert_int_equal(date->from, SL_FROM_SENT_AT);
     assert_int_equal(date->type, SL_TYPE_DATE);
     assert_int_equal(date->path_n, 0);
@@ -189,30 +189,35 @@ static void refuses_an_unknown_setting(void **state)
     refused(
         HEAD COLUMN "sourse: {}\n",
         "s.yaml:5:1: unknown setting \"sourse\"; did you mean \"source\"? allowed here: source, "
-        "keys, sink, pipeline, dedup, dead_letter, workers, memory, linger, allow_cleartext, "
+        "keys, vault, sink, pipeline, dedup, dead_letter, workers, memory, linger, "
+        "allow_cleartext, "
         "columns");
     refused("sink:\n  postgres:\n    tabel: x\n",
             "s.yaml:3:5: unknown setting \"tabel\"; did you mean \"table\"? allowed here: url, "
             "table, create");
-    refused("keys: { path: x }\n", "s.yaml:1:9: unknown setting \"path\"; allowed here: file");
+    refused("keys: { path: x }\n", "s.yaml:1:9: unknown setting \"path\"; allowed here: file, env, "
+                                   "credential, command, fd");
     refused(
         ONE("nmae: id"),
         "s.yaml:5:5: unknown setting \"nmae\"; did you mean \"name\"? allowed here: name, from, "
-        "type, required, mask, context, convert");
+        "type, required, mask, context, normalize, kid, ip, alphabet, format, keep, "
+        "value, key, iv, convert");
     refused("metrics: {}\n",
-            "s.yaml:1:1: unknown setting \"metrics\"; allowed here: source, keys, sink, pipeline, "
+            "s.yaml:1:1: unknown setting \"metrics\"; allowed here: source, keys, vault, sink, "
+            "pipeline, "
             "dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
 }
 
 static void refuses_a_dotted_or_a_cut_name(void **state)
 {
     (void)state;
-    refused(
-        "keys.file: x\n",
-        "s.yaml:1:1: unknown setting \"keys.file\"; allowed here: source, keys, sink, pipeline, "
-        "dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
+    refused("keys.file: x\n",
+            "s.yaml:1:1: unknown setting \"keys.file\"; allowed here: source, keys, vault, sink, "
+            "pipeline, "
+            "dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
     refused("keys: { \"file\\0x\": y }\n",
-            "s.yaml:1:9: unknown setting \"file\"; did you mean \"file\"? allowed here: file");
+            "s.yaml:1:9: unknown setting \"file\"; did you mean \"file\"? allowed here: file, env, "
+            "credential, command, fd");
 }
 
 static void refuses_a_setting_given_twice(void **state)
@@ -249,7 +254,9 @@ static void refuses_a_file_without_what_is_required(void **state)
 static void refuses_to_do_without_a_key_file(void **state)
 {
     (void)state;
-    refused(SQS SINK COLUMN, "s.yaml:1:1: keys.file is missing; give a text, here or with --keys");
+    refused(SQS SINK COLUMN,
+            "s.yaml:1:1: keys.file is missing; give a text, here or with --keys, or one of "
+            "keys.env, keys.credential, keys.command, keys.fd");
 }
 
 /* --- kinds --------------------------------------------------------------------------------- */
@@ -278,7 +285,10 @@ static void refuses_a_word_that_is_not_allowed(void **state)
     refused("dead_letter: leave\n", "s.yaml:1:14: dead_letter cannot be \"leave\"; allowed: table");
     refused("sink: { postgres: { create: always } }\n",
             "s.yaml:1:29: sink.postgres.create cannot be \"always\"; allowed: never, if_missing");
-    refused(ONE("mask: hmac"), "s.yaml:5:11: columns.mask cannot be \"hmac\"; allowed: siv");
+    refused(
+        ONE("mask: rot13"),
+        "s.yaml:5:11: columns.mask cannot be \"rot13\"; allowed: siv, hmac, ip, fpe, keep, null, "
+        "fixed, fernet, aes-cbc, sha256, base64");
     refused(ONE("convert: int"),
             "s.yaml:5:14: columns.convert cannot be \"int\"; allowed: version, text");
     refused("allow_cleartext: yes\n",
@@ -645,7 +655,7 @@ static void takes_every_fact_into_its_types(void **state)
     equals(cfg.columns[4].attribute, "trace-id_1.x");
     assert_int_equal(cfg.columns[5].from, SL_FROM_BODY);
     equals(cfg.columns[5].attribute, "");
-    equals(cfg.columns[7].context, "$attribute.ip");
+    equals(cfg.columns[7].masking.context, "$attribute.ip");
     sl_config_done(&cfg);
 }
 
@@ -690,10 +700,10 @@ static void refuses_a_mask_that_cannot_fit(void **state)
 {
     (void)state;
     refused(ONE("name: a, from: b, type: varchar(246), mask: siv"),
-            "s.yaml:5:29: varchar(246) is too short for a masked value; the shortest allowed is "
+            "s.yaml:5:29: varchar(246) is too short for mask: siv; the shortest allowed is "
             "varchar(247)");
     refused(ONE("name: a, from: b, type: inet, mask: siv"),
-            "s.yaml:5:29: a masked column cannot be inet; allowed: text, varchar(247) or longer");
+            "s.yaml:5:29: a column with mask: siv cannot be inet; allowed: varchar(n), text");
     refused(ONE("name: a, from: $message_id, type: text, mask: siv"),
             "s.yaml:5:51: $message_id cannot be masked");
     refused(ONE("name: a, from: $sent_at, type: date, mask: siv"),
@@ -702,15 +712,70 @@ static void refuses_a_mask_that_cannot_fit(void **state)
     accepted(ONE("name: a, from: b, type: text, mask: siv, convert: text"));
 }
 
+/* An empty mask would load cleartext. */
+static void refuses_a_mask_that_says_nothing(void **state)
+{
+    (void)state;
+    (void)unsetenv("SL_TEST_A");
+    refused(ONE("name: a, from: b, type: text, mask: "),
+            "s.yaml:5:42: columns.mask is empty; say which, or leave it out");
+    refused(ONE("name: a, from: b, type: text, mask: ~"),
+            "s.yaml:5:41: columns.mask is empty; say which, or leave it out");
+    refused(ONE("name: a, from: b, type: text, mask: \"${SL_TEST_A:-}\""),
+            "s.yaml:5:41: columns.mask is empty; say which, or leave it out");
+    accepted(ONE("name: a, from: b, type: text, mask: null"));
+    accepted(ONE("name: a, from: b, type: jsonb, mask: \"null\""));
+}
+
+static void takes_of_a_method_its_own_options_only(void **state)
+{
+    (void)state;
+    accepted(ONE("name: a, from: b, type: inet, mask: ip, ip: prefix, kid: k1"));
+    accepted(ONE("name: a, from: b, type: integer, mask: keep, keep: year"));
+    accepted(ONE("name: a, from: b, type: varchar(11), mask: fpe, format: ddd-dd-dddd"));
+    refused(ONE("name: a, from: b, type: text, mask: siv, format: ddd"),
+            "s.yaml:5:54: columns.format goes with mask: fpe; leave it out");
+    refused(ONE("name: a, from: b, type: text, mask: keep"),
+            "s.yaml:5:41: mask: keep needs columns.keep");
+    refused(ONE("name: a, from: b, type: text, mask: aes-cbc, key: x"),
+            "s.yaml:5:41: mask: aes-cbc needs columns.iv");
+    refused(ONE("name: a, from: b, type: inet, mask: hmac"),
+            "s.yaml:5:29: a column with mask: hmac cannot be inet; allowed: varchar(n), text");
+    refused(ONE("name: a, from: b, type: text, keep: year"),
+            "s.yaml:5:41: columns.keep goes with mask: keep; leave it out");
+}
+
+#define KEYS_FROM(keys) SQS "keys: { " keys " }\n" SINK COLUMN
+
+static void takes_keys_from_one_place(void **state)
+{
+    (void)state;
+    accepted(KEYS_FROM("env: SLUICE_KEYS"));
+    accepted(KEYS_FROM("command: sops -d keys.enc"));
+    accepted(KEYS_FROM("credential: sluice.keys"));
+    accepted(KEYS_FROM("fd: 3"));
+    refused(KEYS_FROM("file: k, env: SLUICE_KEYS"),
+            "s.yaml:2:23: keys come from one place: leave out keys.file or keys.env");
+}
+
+static void refuses_a_vault_for_nothing(void **state)
+{
+    (void)state;
+    refused("vault: { url: postgresql://h/v }\n" HEAD COLUMN,
+            "s.yaml:1:15: a vault keeps what mask: hmac and mask: sha256 cannot give back, and no "
+            "column has one of these");
+    refused("vault: { table: v }\n" HEAD COLUMN, "s.yaml:1:17: vault.table needs vault.url, too");
+}
+
 static void refuses_a_context_that_is_none(void **state)
 {
     (void)state;
     refused(ONE("name: a, from: b, type: text, context: c"),
-            "s.yaml:5:44: a context needs a mask; add mask: siv, or leave the context out");
+            "s.yaml:5:44: columns.context goes with mask: siv, hmac, ip, fpe; leave it out");
     refused(ONE("name: a, from: b, type: text, mask: siv, context: dead_letter"),
-            "s.yaml:5:55: the context dead_letter is taken for dead letters; give another");
+            "s.yaml:5:55: the context dead_letter is taken; give another");
     refused(ONE("name: a, from: dead_letter, type: text, mask: siv"),
-            "s.yaml:5:20: the context dead_letter is taken for dead letters; give another");
+            "s.yaml:5:20: the context dead_letter is taken; give another");
     refused(ONE("name: a, from: h\xc3\xb6r, type: text, mask: siv"),
             "s.yaml:5:20: this path is no context for a mask; give a context of 1 to 64 printable "
             "ASCII characters");
@@ -833,9 +898,10 @@ static void refuses_a_variable_that_is_not_set(void **state)
 static void never_replaces_a_name(void **state)
 {
     (void)state;
-    refused("${SL_TEST_B}: x\n",
-            "s.yaml:1:1: unknown setting \"${SL_TEST_B}\"; allowed here: source, keys, sink, "
-            "pipeline, dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
+    refused(
+        "${SL_TEST_B}: x\n",
+        "s.yaml:1:1: unknown setting \"${SL_TEST_B}\"; allowed here: source, keys, vault, sink, "
+        "pipeline, dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
 }
 
 /* --- flags --------------------------------------------------------------------------------- */
@@ -1219,6 +1285,10 @@ int main(void)
         cmocka_unit_test(refuses_a_fact_that_is_none),
         cmocka_unit_test(refuses_a_type_that_a_fact_cannot_give),
         cmocka_unit_test(refuses_a_mask_that_cannot_fit),
+        cmocka_unit_test(refuses_a_mask_that_says_nothing),
+        cmocka_unit_test(takes_of_a_method_its_own_options_only),
+        cmocka_unit_test(takes_keys_from_one_place),
+        cmocka_unit_test(refuses_a_vault_for_nothing),
         cmocka_unit_test(refuses_a_context_that_is_none),
         cmocka_unit_test(refuses_a_conversion_that_cannot_fit),
         cmocka_unit_test(refuses_to_show_what_is_masked),

@@ -583,15 +583,15 @@ static void tokens_open_to_what_was_there_under_their_own_context_only(void **st
 
     assert_int_equal(sl_stage_mask(&w->p, &w->b, NULL), SL_OK);
     assert_int_equal(
-        sl_unmask_siv(w->p.masker, SL_STR("ip"), r->values[1].text, &w->b.arena, &back, NULL),
+        sl_unmask_siv(w->p.masks.masker, SL_STR("ip"), r->values[1].text, &w->b.arena, &back, NULL),
         SL_OK);
     assert_true(sl_str_eq(sl_cleartext_publish(back), SL_STR("192.0.2.7")));
     assert_int_equal(
-        sl_unmask_siv(w->p.masker, SL_STR("n"), r->values[2].text, &w->b.arena, &back, NULL),
+        sl_unmask_siv(w->p.masks.masker, SL_STR("n"), r->values[2].text, &w->b.arena, &back, NULL),
         SL_OK);
     assert_true(sl_str_eq(sl_cleartext_publish(back), SL_STR("1500")));
     assert_int_equal(
-        sl_unmask_siv(w->p.masker, SL_STR("n"), r->values[1].text, &w->b.arena, &back, NULL),
+        sl_unmask_siv(w->p.masks.masker, SL_STR("n"), r->values[1].text, &w->b.arena, &back, NULL),
         SL_VALUE);
 }
 
@@ -641,10 +641,11 @@ static void a_body_with_a_verdict_is_sealed_and_opens_again_by_its_id(void **sta
     assert_int_equal(sl_stage_mask(&w->p, &w->b, NULL), SL_OK);
     assert_true(sl_str_starts(r->sealed, SL_STR("v1.k1.")));
     assert_null(memmem(r->sealed.ptr, r->sealed.len, "192.0.2.7", 9));
-    assert_int_equal(sl_open_body(w->p.masker, SL_STR("m2"), r->sealed, &w->b.arena, &back, NULL),
-                     SL_VALUE);
-    assert_int_equal(sl_open_body(w->p.masker, SL_STR("m1"), r->sealed, &w->b.arena, &back, NULL),
-                     SL_OK);
+    assert_int_equal(
+        sl_open_body(w->p.masks.masker, SL_STR("m2"), r->sealed, &w->b.arena, &back, NULL),
+        SL_VALUE);
+    assert_int_equal(
+        sl_open_body(w->p.masks.masker, SL_STR("m1"), r->sealed, &w->b.arena, &back, NULL), SL_OK);
     assert_true(sl_str_eq(sl_cleartext_publish(back), sl_str_of(body)));
 }
 
@@ -655,8 +656,8 @@ static void an_empty_body_is_sealed_also(void **state)
     sl_cleartext back = { "x", 1 };
 
     assert_int_equal(sl_stage_mask(&w->p, &w->b, NULL), SL_OK);
-    assert_int_equal(sl_open_body(w->p.masker, SL_STR("m1"), r->sealed, &w->b.arena, &back, NULL),
-                     SL_OK);
+    assert_int_equal(
+        sl_open_body(w->p.masks.masker, SL_STR("m1"), r->sealed, &w->b.arena, &back, NULL), SL_OK);
     assert_int_equal(back.len, 0);
 }
 

@@ -370,7 +370,7 @@ static void never_loads_cleartext(void **state)
     struct scene *s = *state;
 
     /* The mask refuses a context that is none; what was decoded must not get past it. */
-    s->w.cfg.columns[1].context = SL_STR("");
+    s->w.cfg.columns[1].masking.context = SL_STR("");
     runs(s, SL_KEY);
     assert_string_equal(s->calls, "receive ack release ");
     assert_int_equal(s->acked_n, 0);

@@ -53,6 +53,8 @@ static inline void world_begin(struct world *w, const char *columns)
 
     assert_string_equal(e.msg, "");
     assert_int_equal(rc, SL_OK);
+    sl_masks_close(&w->p.masks);
+    assert_int_equal(sl_masks_open(&w->cfg, w->ring, &w->p.masks, NULL), SL_OK);
     world_batch(w, 16 << 20);
 }
 
@@ -66,7 +68,6 @@ static inline void world_open(struct world *w)
     assert_int_equal(sl_keyring_new(&w->ring, NULL), SL_OK);
     assert_int_equal(sl_keyring_add(w->ring, SL_STR("k1"), SL_KEY_ACTIVE, master, NULL), SL_OK);
     assert_int_equal(sl_keyring_finish(w->ring, NULL), SL_OK);
-    assert_int_equal(sl_masker_new(w->ring, &w->p.masker, NULL), SL_OK);
     assert_int_equal(sl_json_parser_new(1 << 20, &w->p.parser, NULL), SL_OK);
     sl_arena_init(&w->p.scratch, 16 << 20, 4096);
 }
@@ -77,7 +78,7 @@ static inline void world_close(struct world *w)
     sl_config_done(&w->cfg);
     sl_arena_done(&w->p.scratch);
     sl_json_parser_free(w->p.parser);
-    sl_masker_free(w->p.masker);
+    sl_masks_close(&w->p.masks);
     sl_keyring_free(w->ring);
 }
 

@@ -1,0 +1,152 @@
+"""test_unmask.py - recovering values: lines, CSV, NDJSON, the table; always with a record first."""
+import csv
+import io
+import json
+
+import pytest
+
+from events import login, logins
+
+REASON = ("--reason", "ticket 4711")
+
+
+@pytest.fixture
+def loaded(sluice, queue, db):
+    queue.send(logins(5))
+    sluice.drain()
+    return sluice
+
+
+def audit(db):
+    return db.rows("SELECT os_user <> '', db_user, pipeline, contexts, n, how, reason"
+                   " FROM sluice.unmask_audit ORDER BY id")
+
+
+def unmask(sluice, *arguments, **more):
+    return sluice.call("unmask", "-c", sluice.path, *arguments, **more)
+
+
+def in_table(db):
+    return [t for t, in db.rows("SELECT masked_ip FROM user_logins ORDER BY user_id")]
+
+
+IPS = [json.loads(b)["ip"] for b in logins(5)]
+
+
+def test_lines_come_back_and_are_recorded(loaded, db):
+    result = unmask(loaded, "--context", "ip", *REASON,
+                    stdin="".join(t + "\n" for t in in_table(db)).encode())
+    assert result.rc == 0 and result.text.splitlines() == IPS, result
+    assert audit(db) == [(True, "postgres", "user_logins", ["ip"], 5, "unmask", "ticket 4711")]
+
+
+@pytest.mark.parametrize("reason", [(), ("--reason", ""), ("--reason", "  ")])
+def test_without_a_reason_nothing_is_shown(loaded, db, reason):
+    result = unmask(loaded, "--context", "ip", *reason, stdin=in_table(db)[0].encode())
+    assert result.rc == 64 and "--reason" in result.err and result.out == b"", result
+    assert audit(db) == []
+
+
+def test_there_is_no_way_around_the_record(loaded, db):
+    assert unmask(loaded, "--no-audit", "--context", "ip", *REASON).rc == 64
+    result = loaded.call("unmask", "--keys", loaded.keys, "--context", "ip", *REASON,
+                         stdin=in_table(db)[0].encode())
+    assert result.rc == 64 and result.out == b"" and "record" in result.err, result
+
+
+def test_what_cannot_be_recorded_is_not_shown(loaded, db):
+    token = in_table(db)[0]
+    db.execute("DROP TABLE sluice.unmask_audit")
+    result = unmask(loaded, "--context", "ip", *REASON, stdin=token.encode())
+    assert result.rc != 0 and result.out == b"" and "recorded" in result.err, result
+
+
+def test_the_record_is_there_before_the_first_value(loaded, db):
+    """The reader of the values is gone before they come; the record stays."""
+    running = loaded.start("unmask", "-c", loaded.path, "--context", "ip", *REASON,
+                           stdin=("\n".join(in_table(db)) + "\n").encode())
+    result = running.wait()
+    assert result.rc == 0 and len(audit(db)) >= 1
+    assert sum(n for _, _, _, _, n, _, _ in audit(db)) == 5
+
+
+def test_columns_of_csv_come_back_and_the_rest_stays(loaded, db):
+    header, rows = db.texts("SELECT * FROM user_logins ORDER BY user_id")
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header + ["note"])
+    writer.writerows([[v or "" for v in row] + ['a "quoted", note'] for row in rows])
+    result = unmask(loaded, "--columns", "masked_ip,masked_device_id", "--csv", *REASON,
+                    stdin=text.getvalue().encode())
+    assert result.rc == 0, result
+    back = list(csv.DictReader(io.StringIO(result.text, newline="")))
+    assert [r["masked_ip"] for r in back] == IPS
+    assert [r["masked_device_id"] for r in back] == [json.loads(b)["device_id"] for b in logins(5)]
+    assert {r["note"] for r in back} == {'a "quoted", note'}
+    assert audit(db)[0][3:6] == (["ip", "device_id"], 10, "unmask")
+
+
+def test_members_of_ndjson_come_back(loaded, db):
+    lines = "".join(json.dumps({"n": n, "masked_ip": t, "x": {"masked_ip": "y"}}) + "\n"
+                    for n, t in enumerate(in_table(db)))
+    result = unmask(loaded, "--columns", "masked_ip", "--ndjson", *REASON, stdin=lines.encode())
+    back = [json.loads(line) for line in result.text.splitlines()]
+    assert [b["masked_ip"] for b in back] == IPS and back[2]["x"] == {"masked_ip": "y"}
+
+
+def test_rows_straight_from_the_table(loaded, db):
+    result = unmask(loaded, "--where", "user_id IN ('user-0001', 'user-0003')", *REASON)
+    assert result.rc == 0, result
+    rows = {r["user_id"]: r for r in csv.DictReader(io.StringIO(result.text))}
+    assert sorted(rows) == ["user-0001", "user-0003"]
+    assert rows["user-0003"]["masked_ip"] == IPS[3]
+    assert rows["user-0001"]["app_version"] == db.one(
+        "SELECT app_version::text FROM user_logins WHERE user_id = 'user-0001'")
+    assert sum(a[4] for a in audit(db)) == 4 and audit(db)[0][5] == "unmask --where"
+
+
+def test_where_is_read_only_and_has_the_rights_of_the_caller(loaded, db):
+    result = unmask(loaded, "--where", "user_id = (SELECT user_id FROM pg_authid LIMIT 1); DROP"
+                                       " TABLE user_logins", *REASON)
+    assert result.rc != 0 and db.count() == 5, result
+    db.execute("CREATE ROLE analyst LOGIN; GRANT USAGE ON SCHEMA sluice TO analyst;"
+               "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA sluice TO analyst")
+    loaded.postgres["url"] = db.url.replace("postgres@", "analyst@")
+    loaded.write()
+    result = unmask(loaded, "--where", "true", *REASON)
+    assert result.rc == 78 and result.text.count("\n") <= 1, result
+    db.execute("DROP OWNED BY analyst; DROP ROLE analyst")
+
+
+def test_a_token_that_does_not_open_leaves_its_line_empty(loaded, db):
+    token = in_table(db)[0]
+    last = "A" if token[-9] != "A" else "B"
+    wrong = [token[:-9] + last + token[-8:], "192.0.2.77", token.replace("v1.k1.", "v1.k2."), ""]
+    result = unmask(loaded, "--context", "ip", *REASON,
+                    stdin="\n".join([*wrong, token]).encode())
+    assert result.rc == 1 and result.text.splitlines() == ["", "", "", "", IPS[0]], result
+    result = unmask(loaded, "--context", "device_id", *REASON, stdin=token.encode())
+    assert result.rc == 1 and IPS[0] not in result.text, result
+
+
+def test_values_never_stand_in_argv(loaded, db):
+    for command in ("mask", "tokens", "unmask"):
+        result = loaded.call(command, "-c", loaded.path, "--columns", "masked_ip", "203.0.113.9")
+        assert result.rc == 64 and "standard input" in result.err
+        assert "203.0.113.9" not in result.err
+
+
+def test_mask_writes_what_the_table_has(loaded, db):
+    text = "ip,masked_ip\n" + "".join(f"{ip},{ip}\n" for ip in IPS)
+    result = loaded.good("mask", "-c", loaded.path, "--columns", "masked_ip", "--csv",
+                         stdin=text.encode())
+    rows = list(csv.DictReader(io.StringIO(result.text)))
+    assert [r["masked_ip"] for r in rows] == in_table(db) and [r["ip"] for r in rows] == IPS
+
+
+def test_a_database_of_the_older_schema_gets_what_is_missing(sluice, queue, db):
+    sluice.drain()
+    db.execute("DROP TABLE sluice.unmask_audit; UPDATE sluice.meta SET schema_version = 1")
+    queue.send([login(0)])
+    assert sluice.drain().loaded == 1
+    assert db.has("sluice.unmask_audit") and db.one("SELECT schema_version FROM sluice.meta") == 2
