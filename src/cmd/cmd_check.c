@@ -7,6 +7,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "keys/key_config.h"
+#include "sink/vault.h"
 
 enum {
     SKEW_MAX_S = 60,         /* AWS refuses signatures five minutes off */
@@ -87,8 +88,8 @@ static void check_keys(struct checks *c)
     if (!passed(c, "keys", sl_keys_of(c->cfg, &c->ring, &e), &e)) {
         return;
     }
-    say("ok", "keys", "%u keys, %s is active, check value %s", sl_keyring_n(c->ring),
-        sl_keyring_active(c->ring)->id, sl_keyring_active(c->ring)->check);
+    say("ok", "keys", "%s: %u keys, %s is active, check value %s", sl_keys_place(c->cfg),
+        sl_keyring_n(c->ring), sl_keyring_active(c->ring)->id, sl_keyring_active(c->ring)->check);
     if (!sl_keyring_is_locked(c->ring)) {
         say("warn", "keys",
             "the keys cannot be locked in memory and may reach swap: raise the "
@@ -234,6 +235,29 @@ static void check_database(struct checks *c)
     }
 }
 
+/* As a run finds it, but nothing is created. */
+static void check_vault(struct checks *c)
+{
+    struct sl_pg_conn conn = { .url = c->cfg->vault.url.ptr, .wait = sl_wait_plain() };
+    bool is_there = false;
+    struct sl_err e;
+
+    if (c->cfg->vault.url.len == 0) {
+        return;
+    }
+    if (passed(c, "vault", sl_vault_find(&conn, c->cfg, &is_there, &e), &e)) {
+        if (!is_there && c->cfg->postgres.create == SL_CREATE_NEVER) {
+            say("FAIL", "vault", "its table %" SL_FMT " does not exist",
+                SL_ARG(c->cfg->vault.table));
+            c->failed++;
+        } else {
+            say("ok", "vault", "table %" SL_FMT " %s", SL_ARG(c->cfg->vault.table),
+                is_there ? "is there" : "will be created");
+        }
+    }
+    sl_pg_close(&conn);
+}
+
 static unsigned check_all(const struct sl_config *cfg)
 {
     struct checks c = { .cfg = cfg };
@@ -244,6 +268,7 @@ static unsigned check_all(const struct sl_config *cfg)
     check_keys(&c);
     check_queue(&c);
     check_database(&c);
+    check_vault(&c);
     sl_pg_close(&c.conn);
     sl_keyring_free(c.ring);
     sl_arena_done(&c.arena);

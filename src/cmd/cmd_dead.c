@@ -5,6 +5,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/record.h"
 #include "keys/key_config.h"
 #include "masking/masker.h"
 #include "net/wait.h"
@@ -18,21 +19,24 @@ enum {
 
 const char sl_help_dead[] =
     "Usage: sluice dead list -c FILE [--limit N] [options]\n"
-    "       sluice dead show ID -c FILE [options]\n"
+    "       sluice dead show ID -c FILE [--reason TEXT] [options]\n"
     "\n"
     "list prints the newest dead letters, one a line: id, status, time, reason, field, SQLSTATE,\n"
     "pipeline and message id; nothing personal. show opens the body of one with the keys and\n"
-    "writes it to stdout, byte for byte; that it was opened goes to the log.\n"
+    "writes it to stdout, byte for byte. Before that, who opens it and why is committed to\n"
+    "sluice.unmask_audit, and goes to the log.\n"
     "\n"
     "Options:\n"
-    "      --limit N          at most N lines (preset 100)\n" SL_OPTIONS_HELP "\n"
+    "      --limit N          at most N lines (preset 100)\n"
+    "      --reason TEXT      why; it is recorded\n" SL_OPTIONS_HELP "\n"
     "Examples:\n"
     "  sluice dead list -c sluice.yaml\n"
-    "  sluice dead show 17 -c sluice.yaml\n";
+    "  sluice dead show 17 -c sluice.yaml --reason 'the app sends a wrong version'\n";
 
 struct dead_options {
     struct sl_options common;
     unsigned limit;
+    const char *reason;
     const char *verb;
     int64_t id;
 };
@@ -41,6 +45,10 @@ static sl_rc dead_take(struct dead_options *o, int option, char *value, struct s
 {
     int64_t n = 0;
 
+    if (option == 'r') {
+        o->reason = value;
+        return sl_record_check_reason(value, e);
+    }
     if (option != 'n') {
         return sl_options_take(&o->common, option, value, e);
     }
@@ -55,6 +63,7 @@ static sl_rc dead_parse(int argc, char **argv, struct dead_options *o, struct sl
 {
     static const struct option options[] = { SL_OPTIONS_LONG,
                                              { "limit", required_argument, NULL, 'n' },
+                                             { "reason", required_argument, NULL, 'r' },
                                              { 0 } };
     int option;
 
@@ -132,6 +141,15 @@ static sl_rc body_open(const struct dead_options *o, struct sl_masker *masker,
 static sl_rc dead_show(const struct dead_options *o, const struct sl_config *cfg,
                        struct sl_pg_conn *conn, struct sl_err *e)
 {
+    const sl_str context = SL_STR("dead_letter");
+    const struct sl_record_use use = {
+        .pipeline = sl_record_pipeline(cfg),
+        .how = "dead show",
+        .reason = o->reason != NULL ? o->reason : "none given",
+        .contexts = &context,
+        .contexts_n = 1,
+        .n = 1,
+    };
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     struct sl_keyring *ring = NULL;
     struct sl_masker *masker = NULL;
@@ -140,6 +158,9 @@ static sl_rc dead_show(const struct dead_options *o, const struct sl_config *cfg
     SL_TRY(sl_pg_dead_get(conn, o->id, &result, e));
     SL_TRY(sl_keys_of(cfg, &ring, e));
     rc = sl_masker_new(ring, &masker, e);
+    if (rc == SL_OK) {
+        rc = sl_record_commit(conn, &use, e);
+    }
     if (rc == SL_OK) {
         rc = body_open(o, masker, result, e);
     }

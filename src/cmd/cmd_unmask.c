@@ -1,32 +1,29 @@
 /* cmd/cmd_unmask.c - sluice unmask: values recovered, with a reason, on record before they show. */
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/csv.h"
+#include "cmd/record.h"
 #include "cmd/values.h"
-#include "sink/pg_audit.h"
 #include "sink/pg_schema.h"
 #include "sink/pg_sql.h"
 #include "sink/vault.h"
 
 enum {
-    REASON_MAX = 1000,
     SQL_MAX = 256 << 10,
     OUT_MAX = 64 << 20,
     ARENA_MAX = 256 << 20,
-    USER_MAX = 256,
 };
 
 const char sl_help_unmask[] =
     "Usage: sluice unmask -c FILE --reason TEXT (--context NAME | --columns LIST | --where SQL)\n"
+    "       sluice unmask --keys FILE --context NAME --reason TEXT [--postgres-url URL]\n"
     "\n"
     "Turn what stands in the table back into values: tokens on standard input, one a line;\n"
     "columns of CSV or NDJSON; or rows straight from the table, with the rights of the caller's\n"
     "own database role. Before the first value is printed, who asks, for what, how many and why\n"
-    "is committed to sluice.unmask_audit. A value that cannot be recovered gives a message and\n"
+    "is committed to sluice.unmask_audit, in the database of the configuration, of the URL, or of\n"
+    "libpq's environment. A value that cannot be recovered gives a message and\n"
     "stays empty, and exit status 1.\n"
     "\n"
     "Options:\n" SL_OPTIONS_HELP "      --reason TEXT      why; it is recorded\n"
@@ -49,8 +46,6 @@ struct unmask {
     struct sl_pg_conn rows; /* of --where */
     struct sl_pg_conn vault;
     sl_str labels[SL_TABLE_COLUMNS_MAX];
-    char os_user[USER_MAX];
-    sl_str how;
 };
 
 static bool is_one_way(const struct sl_values_column *column)
@@ -58,40 +53,18 @@ static bool is_one_way(const struct sl_values_column *column)
     return (sl_mask_flags(column->masking.method) & SL_MASK_ONE_WAY) != 0;
 }
 
-/* ---- the record -------------------------------------------------------------------------------- */
-
-/* Who is at the keyboard, as far as the system knows. */
-static void user_name(char out[static USER_MAX])
-{
-    const struct passwd *user = getpwuid(getuid());
-    const char *sudo = getenv("SUDO_USER");
-
-    if (user != NULL) {
-        (void)snprintf(out, USER_MAX, "%s%s%s", user->pw_name, sudo != NULL ? " for " : "",
-                       sudo != NULL ? sudo : "");
-    } else {
-        (void)snprintf(out, USER_MAX, "uid %u", (unsigned)getuid());
-    }
-}
-
 static sl_rc unmask_record(struct unmask *u, unsigned n, struct sl_err *e)
 {
-    const struct sl_config *cfg = &u->v.cfg;
-    const struct sl_audit audit = {
-        .os_user = sl_str_of(u->os_user),
-        .pipeline = cfg->pipeline.len > 0 ? cfg->pipeline : cfg->postgres.table,
+    const struct sl_record_use use = {
+        .pipeline = u->v.has_config ? sl_record_pipeline(&u->v.cfg) : SL_STR("unmask"),
+        .how = u->o->where != NULL ? "unmask --where" : "unmask",
+        .reason = u->o->reason,
         .contexts = u->labels,
         .contexts_n = u->v.n,
         .n = n,
-        .how = u->how,
-        .reason = sl_str_of(u->o->reason),
     };
-    struct sl_err why = { 0 };
-    const sl_rc rc = sl_pg_audit_add(&u->conn, &audit, &why);
 
-    return rc == SL_OK
-               ? SL_OK
-               : SL_FAIL(e, rc, "nothing is shown, for it cannot be recorded: %.900s", why.msg);
+    return sl_record_commit(&u->conn, &use, e);
 }
 
 /* ---- values ------------------------------------------------------------------------------------ */
@@ -301,17 +274,7 @@ static sl_rc where_run(struct unmask *u, struct sl_err *e)
 
 static sl_rc reason_check(const struct sl_values_options *o, struct sl_err *e)
 {
-    const sl_str reason = sl_str_trim(sl_str_of(o->reason != NULL ? o->reason : ""));
-
-    if (o->common.config == NULL) {
-        return SL_FAIL(e, SL_USAGE,
-                       "which configuration? say -c FILE: recoveries are recorded in "
-                       "its database");
-    }
-    if (reason.len == 0 || reason.len > REASON_MAX) {
-        return SL_FAIL(e, SL_USAGE, "say why: --reason TEXT, 1 to %d bytes; it is recorded",
-                       REASON_MAX);
-    }
+    SL_TRY(sl_record_check_reason(o->reason, e));
     return o->where != NULL && (o->context != NULL || o->is_csv || o->is_ndjson)
                ? SL_FAIL(e, SL_USAGE,
                          "--where prints CSV of the table; leave out --context, --csv "
@@ -348,11 +311,14 @@ static sl_rc columns_check(struct unmask *u, struct sl_err *e)
 
 static sl_rc unmask_work(struct unmask *u, struct sl_err *e)
 {
-    u->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = u->v.cfg.postgres.url.ptr };
+    const sl_str flag = u->o->common.overrides.postgres_url;
+
+    u->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(),
+                                   .url = u->v.has_config ? u->v.cfg.postgres.url.ptr
+                                          : flag.len > 0  ? flag.ptr
+                                                          : "" };
     u->rows = u->conn;
     u->vault = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = u->v.cfg.vault.url.ptr };
-    u->how = u->o->where != NULL ? SL_STR("unmask --where") : SL_STR("unmask");
-    user_name(u->os_user);
     SL_TRY(columns_check(u, e));
     SL_TRY(sl_pg_connect(&u->conn, e));
     SL_TRY(sl_pg_key_compare(&u->conn, u->v.ring, e));

@@ -20,8 +20,9 @@ struct sl_keys_options {
  *         sl_cmd_keys_uses */
 sl_rc sl_cmd_keys_retire(const struct sl_keys_options *o, struct sl_err *e) SL_MUST_CHECK;
 
-/* Count what could not be read any more without a key: rows and dead letters.
- * Errors: those of sl_config_load and sl_pg_connect; SL_CONFIG (stop) nobody can count */
+/* Count what could not be read any more without a key: values of the table, dead letters and
+ * originals in the vault.
+ * Errors: those of sl_config_load, sl_keys_of and sl_pg_key_uses */
 sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret_n,
                        struct sl_err *e) SL_MUST_CHECK;
 

@@ -1,12 +1,12 @@
 /* cmd/keys_database.c - sluice keys: what the database knows of the keys. */
+#include <stdio.h>
+
 #include "cmd/keys_actions.h"
+#include "keys/key_config.h"
 #include "net/wait.h"
 #include "sink/pg_conn.h"
+#include "sink/pg_key_uses.h"
 #include "sink/pg_schema.h"
-
-/* Whoever counts the uses of a key; NULL as long as nobody can. */
-static sl_rc (*const count_uses)(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str kid,
-                                 int64_t *ret_n, struct sl_err *e) = NULL;
 
 struct database {
     struct sl_config cfg;
@@ -31,19 +31,30 @@ static sl_rc database_open(const struct sl_options *common, struct database *d, 
     return sl_pg_connect(&d->conn, e);
 }
 
+/* The key of columns that name none is the first of the ring. */
+static sl_rc first_kid(const struct sl_config *cfg, char ret[static SL_KEY_ID_MAX + 1],
+                       struct sl_err *e)
+{
+    struct sl_keyring *ring = NULL;
+
+    SL_TRY(sl_keys_of(cfg, &ring, e));
+    (void)snprintf(ret, SL_KEY_ID_MAX + 1, "%s", sl_keyring_at(ring, 0)->id);
+    sl_keyring_free(ring);
+    return SL_OK;
+}
+
 sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret_n,
                        struct sl_err *e)
 {
     SL_AUTO(database_done) struct database d = { 0 };
+    char first[SL_KEY_ID_MAX + 1];
+    struct sl_key_uses uses;
 
-    if (count_uses == NULL) {
-        return SL_FAIL(e, SL_CONFIG,
-                       "nobody can ask the table yet whether values under key %" SL_FMT
-                       " remain: look for them, then say --force",
-                       SL_ARG(kid));
-    }
     SL_TRY(database_open(common, &d, e));
-    return count_uses(&d.conn, &d.cfg, kid, ret_n, e);
+    SL_TRY(first_kid(&d.cfg, first, e));
+    SL_TRY(sl_pg_key_uses(&d.conn, &d.cfg, kid, sl_str_of(first), &uses, e));
+    *ret_n = uses.values_n + uses.dead_letters_n + uses.originals_n;
+    return SL_OK;
 }
 
 sl_rc sl_cmd_keys_compare(const struct sl_options *common, const struct sl_keyring *ring,

@@ -16,6 +16,15 @@ sl_rc sl_keys_of(const struct sl_config *cfg, struct sl_keyring **ret, struct sl
     return sl_keys_open(&source, ret, e);
 }
 
+const char *sl_keys_place(const struct sl_config *cfg)
+{
+    return cfg->keys.file.len > 0         ? cfg->keys.file.ptr
+           : cfg->keys.env.len > 0        ? "keys.env"
+           : cfg->keys.credential.len > 0 ? "keys.credential"
+           : cfg->keys.command.len > 0    ? "keys.command"
+                                          : "keys.fd";
+}
+
 bool sl_keys_can_reload(const struct sl_config *cfg)
 {
     return cfg->keys.env.len == 0 && cfg->keys.fd == 0;

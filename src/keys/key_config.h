@@ -9,6 +9,10 @@
 sl_rc sl_keys_of(const struct sl_config *cfg, struct sl_keyring **ret, struct sl_err *e)
     SL_MUST_CHECK;
 
+/* Where it is read from, for people: the path of the file, or which other source.  Static, or the
+ * configuration's own. */
+const char *sl_keys_place(const struct sl_config *cfg);
+
 /* Whether it can be read again later: a variable and a descriptor cannot. */
 bool sl_keys_can_reload(const struct sl_config *cfg);
 

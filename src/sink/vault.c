@@ -54,8 +54,7 @@ static sl_rc vault_statement(const struct sl_config *cfg, const char *before, co
     return sl_buf_rc(out, e);
 }
 
-static sl_rc vault_is_there(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret,
-                            struct sl_err *e)
+sl_rc sl_vault_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret, struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     SL_AUTO(sl_buf_done) struct sl_buf name = { .max_bytes = SQL_MAX };
@@ -67,6 +66,7 @@ static sl_rc vault_is_there(struct sl_pg_conn *c, const struct sl_config *cfg, b
     sl_buf_add_str(&sql, SL_STR(") IS NOT NULL"));
     sl_buf_add_char(&sql, '\0');
     SL_TRY(sl_buf_rc(&sql, e));
+    SL_TRY(sl_pg_connect(c, e));
     SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql.ptr, NULL, 0, &result, e));
     *ret = PQgetvalue(result, 0, 0)[0] == 't';
     return SL_OK;
@@ -77,8 +77,7 @@ sl_rc sl_vault_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct
     SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
     bool is_there = false;
 
-    SL_TRY(sl_pg_connect(c, e));
-    SL_TRY(vault_is_there(c, cfg, &is_there, e));
+    SL_TRY(sl_vault_find(c, cfg, &is_there, e));
     if (is_there) {
         return SL_OK;
     }
@@ -132,7 +131,7 @@ static struct sl_pg_param array_param(Oid type, const struct sl_buf *bytes)
 }
 
 /* In the order of the key, or two workers with the same tokens deadlock. */
-sl_rc sl_vault_put(struct sl_vault *v, struct sl_batch *b, struct sl_err *e)
+static sl_rc vault_insert(struct sl_vault *v, const struct sl_batch *b, struct sl_err *e)
 {
     static const char after[] = " (token, context, sealed) SELECT k.token, k.context, k.sealed"
                                 " FROM unnest($1, $2, $3) AS k(token, context, sealed)"
@@ -141,9 +140,6 @@ sl_rc sl_vault_put(struct sl_vault *v, struct sl_batch *b, struct sl_err *e)
     static const Oid arrays[COLUMNS] = { OID_TEXT_ARRAY, OID_TEXT_ARRAY, OID_BYTEA_ARRAY };
     struct sl_pg_param params[COLUMNS];
 
-    if (b->vault_n == 0) {
-        return SL_OK;
-    }
     for (unsigned k = 0; k < COLUMNS; k++) {
         sl_buf_reset(&v->params[k]);
         sl_pg_array_begin(&v->params[k], elements[k], b->vault_n);
@@ -159,7 +155,21 @@ sl_rc sl_vault_put(struct sl_vault *v, struct sl_batch *b, struct sl_err *e)
     }
     SL_TRY(vault_statement(v->cfg, "INSERT INTO ", after, &v->sql, e));
     SL_TRY(sl_pg_connect(&v->conn, e));
-    SL_TRY(sl_pg_exec(&v->conn, SL_PG_VAULT, v->sql.ptr, params, COLUMNS, NULL, e));
+    return sl_pg_exec(&v->conn, SL_PG_VAULT, v->sql.ptr, params, COLUMNS, NULL, e);
+}
+
+sl_rc sl_vault_put(struct sl_vault *v, struct sl_batch *b, struct sl_err *e)
+{
+    struct sl_err why = { 0 };
+    sl_rc rc;
+
+    if (b->vault_n == 0) {
+        return SL_OK;
+    }
+    rc = vault_insert(v, b, &why);
+    if (rc != SL_OK) {
+        return SL_FAIL(e, rc, "vault: %.1000s", why.msg);
+    }
     b->vault = NULL;
     b->vault_n = 0;
     return SL_OK;

@@ -31,6 +31,10 @@ void sl_vault_close(struct sl_vault *v);
  */
 sl_rc sl_vault_put(struct sl_vault *v, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 
+/* Whether its table is there.  Errors: those of sl_pg_exec */
+sl_rc sl_vault_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret, struct sl_err *e)
+    SL_MUST_CHECK;
+
 /* Find its table; create it where the configuration says so.
  * Errors: SL_SCHEMA (stop) it is missing and may not be created; those of sl_pg_exec */
 sl_rc sl_vault_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)

@@ -51,7 +51,10 @@ def test_there_is_no_way_around_the_record(loaded, db):
     assert unmask(loaded, "--no-audit", "--context", "ip", *REASON).rc == 64
     result = loaded.call("unmask", "--keys", loaded.keys, "--context", "ip", *REASON,
                          stdin=in_table(db)[0].encode())
-    assert result.rc == 64 and result.out == b"" and "record" in result.err, result
+    assert result.rc != 0 and result.out == b"" and "PostgreSQL" in result.err, result
+    result = loaded.call("unmask", "--keys", loaded.keys, "--context", "ip", *REASON,
+                         "--postgres-url", db.url, stdin=in_table(db)[0].encode())
+    assert result.rc == 0 and result.text == IPS[0] + "\n" and len(audit(db)) == 1, result
 
 
 def test_what_cannot_be_recorded_is_not_shown(loaded, db):
@@ -127,6 +130,18 @@ def test_a_token_that_does_not_open_leaves_its_line_empty(loaded, db):
     assert result.rc == 1 and result.text.splitlines() == ["", "", "", "", IPS[0]], result
     result = unmask(loaded, "--context", "device_id", *REASON, stdin=token.encode())
     assert result.rc == 1 and IPS[0] not in result.text, result
+
+
+def test_an_opened_dead_letter_is_on_record(sluice, queue, db):
+    queue.send(["{}"])
+    sluice.drain()
+    number = str(db.one("SELECT id FROM sluice.dead_letter"))
+    assert sluice.good("dead", "show", number, "-c", sluice.path, *REASON).text == "{}"
+    assert audit(db) == [(True, "postgres", "user_logins", ["dead_letter"], 1, "dead show",
+                          "ticket 4711")]
+    db.execute("DROP TABLE sluice.unmask_audit")
+    result = sluice.call("dead", "show", number, "-c", sluice.path)
+    assert result.rc != 0 and result.out == b"" and "recorded" in result.err, result
 
 
 def test_values_never_stand_in_argv(loaded, db):

@@ -1,0 +1,63 @@
+/* cmd/record.c - cleartext is shown only after who asks, for what, how many and why is on record. */
+#include "cmd/record.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "sink/pg_audit.h"
+
+enum {
+    REASON_MAX = 1000,
+    USER_MAX = 256,
+};
+
+sl_rc sl_record_check_reason(const char *reason, struct sl_err *e)
+{
+    const sl_str text = sl_str_trim(sl_str_of(reason != NULL ? reason : ""));
+
+    return text.len > 0 && text.len <= REASON_MAX
+               ? SL_OK
+               : SL_FAIL(e, SL_USAGE, "say why: --reason TEXT, 1 to %d bytes; it is recorded",
+                         REASON_MAX);
+}
+
+/* Who is at the keyboard, as far as the system knows. */
+static void user_name(char out[static USER_MAX])
+{
+    const struct passwd *user = getpwuid(getuid());
+    const char *sudo = getenv("SUDO_USER");
+
+    if (user != NULL) {
+        (void)snprintf(out, USER_MAX, "%s%s%s", user->pw_name, sudo != NULL ? " for " : "",
+                       sudo != NULL ? sudo : "");
+    } else {
+        (void)snprintf(out, USER_MAX, "uid %u", (unsigned)getuid());
+    }
+}
+
+sl_str sl_record_pipeline(const struct sl_config *cfg)
+{
+    return cfg->pipeline.len > 0 ? cfg->pipeline : cfg->postgres.table;
+}
+
+sl_rc sl_record_commit(struct sl_pg_conn *c, const struct sl_record_use *use, struct sl_err *e)
+{
+    char user[USER_MAX];
+    const struct sl_audit audit = {
+        .os_user = sl_str_of((user_name(user), user)),
+        .pipeline = use->pipeline,
+        .contexts = use->contexts,
+        .contexts_n = use->contexts_n,
+        .n = use->n,
+        .how = sl_str_of(use->how),
+        .reason = sl_str_of(use->reason),
+    };
+    struct sl_err why = { 0 };
+    const sl_rc rc = sl_pg_audit_add(c, &audit, &why);
+
+    return rc == SL_OK
+               ? SL_OK
+               : SL_FAIL(e, rc, "nothing is shown, for it cannot be recorded: %.900s", why.msg);
+}

@@ -1,0 +1,30 @@
+/* cmd/record.h - cleartext is shown only after who asks, for what, how many and why is on record. */
+#ifndef SLUICE_CMD_RECORD_H
+#define SLUICE_CMD_RECORD_H
+
+#include "config/config.h"
+#include "sink/pg_conn.h"
+
+/* What one record is about. */
+struct sl_record_use {
+    sl_str pipeline;
+    const char *how; /* the command: "unmask", "dead show" */
+    const char *reason;
+    const sl_str *contexts;
+    unsigned contexts_n;
+    int64_t n; /* values */
+};
+
+/* Whether a reason was given, as an error for the command line.
+ * Errors: SL_USAGE (stop) */
+sl_rc sl_record_check_reason(const char *reason, struct sl_err *e) SL_MUST_CHECK;
+
+/* Commit the record, with the user of this system.
+ * Errors: those of sl_pg_exec; nothing may be shown then */
+sl_rc sl_record_commit(struct sl_pg_conn *c, const struct sl_record_use *use, struct sl_err *e)
+    SL_MUST_CHECK;
+
+/* The name that a pipeline has on record. */
+sl_str sl_record_pipeline(const struct sl_config *cfg);
+
+#endif
