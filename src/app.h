@@ -30,6 +30,8 @@ struct sl_app {
     struct sl_pg_target target;
     struct sl_sqs_shared shared;
     struct sl_stop stop;
+    bool has_signal;        /* one that stops: the second one kills.  The signal thread's own */
+    _Atomic bool has_ended; /* no worker runs any more */
     struct sl_worker *workers;
     unsigned workers_n;
     int64_t started_ms; /* monotonic */

@@ -94,28 +94,30 @@ static void reload_keys(struct sl_app *app)
            sl_field_int("sluice.keys", (int64_t)sl_keyring_n(ring)));
 }
 
-/* All signals come here.  The second one ends the process: what is committed stays, what is not
- * was not deleted.  The thread is cancelled in sigwait and nowhere else. */
+static void take_stop(struct sl_app *app, int sig)
+{
+    if (app->has_signal) {
+        _exit(128 + sig);
+    }
+    app->has_signal = true;
+    SL_LOG(SL_LOG_INFO, "stopping: finishing what is held", sl_field_int("process.signal", sig));
+    stop_all(app, true);
+}
+
+/* All signals come here.  The second one that stops ends the process: what is committed stays, what
+ * is not was not deleted. */
 static void *signal_main(void *ctx)
 {
     const sigset_t set = own_signals();
-    bool is_second = false;
-    int state;
+    struct sl_app *app = ctx;
     int sig;
 
-    while (sigwait(&set, &sig) == 0) {
-        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    while (sigwait(&set, &sig) == 0 && !atomic_load(&app->has_ended)) {
         if (sig == SIGHUP) {
-            reload_keys(ctx);
-        } else if (is_second) {
-            _exit(128 + sig);
+            reload_keys(app);
         } else {
-            is_second = true;
-            SL_LOG(SL_LOG_INFO, "stopping: finishing what is held",
-                   sl_field_int("process.signal", sig));
-            stop_all(ctx, true);
+            take_stop(app, sig);
         }
-        (void)pthread_setcancelstate(state, NULL);
     }
     return NULL;
 }
@@ -131,10 +133,11 @@ static sl_rc signals_start(struct sl_app *app, pthread_t *ret, struct sl_err *e)
     return SL_OK;
 }
 
-/* It must not wake workers that are gone. */
-static void signals_end(pthread_t thread)
+/* It must not wake workers that are gone.  Any signal ends its wait. */
+static void signals_end(struct sl_app *app, pthread_t thread)
 {
-    (void)pthread_cancel(thread);
+    atomic_store(&app->has_ended, true);
+    (void)pthread_kill(thread, SIGHUP);
     (void)pthread_join(thread, NULL);
 }
 
@@ -348,6 +351,6 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
     }
     stop_all(app, rc != SL_OK);
     rc = join_workers(app, rc, e);
-    signals_end(signals);
+    signals_end(app, signals);
     return rc != SL_OK ? rc : reconcile(app, e);
 }

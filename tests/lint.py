@@ -78,6 +78,7 @@ PUBLISH_FILES = {
     "src/source/sqs.c": "a body becomes its MD5; the body itself goes nowhere",
     "src/cmd/cmd_unmask.c": "a value that was asked for with the keys and a reason, and only on stdout",
     "src/keys/key_json.c": "the words of a key file: ids are compared, a key goes into the ring only",
+    "src/cmd/body_search.c": "fields are compared with the value asked for, and go nowhere",
     "src/cmd/table_ndjson.c": "names are compared; values go to the change asked for, and out",
     "src/cmd/cmd_dead.c": "a body that was asked for by id with the keys, and only on stdout",
 }

@@ -145,7 +145,7 @@ static sl_rc dead_show(const struct dead_options *o, const struct sl_config *cfg
     const struct sl_record_use use = {
         .pipeline = sl_record_pipeline(cfg),
         .how = "dead show",
-        .reason = o->reason != NULL ? o->reason : "none given",
+        .reason = sl_str_of(o->reason != NULL ? o->reason : "none given"),
         .contexts = &context,
         .contexts_n = 1,
         .n = 1,

@@ -6,10 +6,10 @@
 #include "cmd/cmd.h"
 #include "cmd/erase.h"
 #include "cmd/options.h"
+#include "cmd/record.h"
 #include "keys/key_config.h"
 
 enum {
-    REASON_MAX = 1000,
     VALUE_MAX = 64 << 10, /* bytes; a longer one is no value of a column */
     NOTES_MAX = 64 << 10,
     ARENA_MAX = 64 << 20,
@@ -106,16 +106,6 @@ static sl_rc erase_parse(int argc, char **argv, struct erase_options *o, struct 
         return SL_FAIL(e, SL_USAGE, "say which: --context NAME or --columns LIST");
     }
     return SL_OK;
-}
-
-static sl_rc reason_check(const struct erase_options *o, struct sl_err *e)
-{
-    const sl_str reason = sl_str_trim(sl_str_of(o->reason));
-
-    return reason.len > 0 && reason.len <= REASON_MAX
-               ? SL_OK
-               : SL_FAIL(e, SL_USAGE, "say why: --reason TEXT, 1 to %d bytes; it is recorded",
-                         REASON_MAX);
 }
 
 /* ---- columns ------------------------------------------------------------------------------------- */
@@ -428,7 +418,7 @@ int sl_cmd_erase(int argc, char **argv)
     if (rc == SL_OK && o.common.wants_help) {
         return fputs(sl_help_erase, stdout) < 0;
     }
-    if (rc != SL_OK || reason_check(&o, &e) != SL_OK ||
+    if (rc != SL_OK || sl_record_check_reason(o.reason, &e) != SL_OK ||
         sl_options_load(&o.common, &cfg, &e) != SL_OK) {
         return sl_cmd_fail("erase", &e);
     }

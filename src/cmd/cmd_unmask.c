@@ -58,7 +58,7 @@ static sl_rc unmask_record(struct unmask *u, unsigned n, struct sl_err *e)
     const struct sl_record_use use = {
         .pipeline = u->v.has_config ? sl_record_pipeline(&u->v.cfg) : SL_STR("unmask"),
         .how = u->o->where != NULL ? "unmask --where" : "unmask",
-        .reason = u->o->reason,
+        .reason = sl_str_of(u->o->reason),
         .contexts = u->labels,
         .contexts_n = u->v.n,
         .n = n,
@@ -160,7 +160,6 @@ static sl_rc where_begin(struct unmask *u, struct sl_err *e)
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         sl_buf_add_str(&sql, i > 0 ? SL_STR(", ") : SL_STR(""));
         sl_sql_identifier(&sql, cfg->columns[i].name);
-        sl_buf_add_str(&sql, SL_STR("::text"));
     }
     sl_buf_add_str(&sql, SL_STR(" FROM "));
     sl_sql_table(&sql, cfg->postgres.table_schema, cfg->postgres.table_name);

@@ -1,13 +1,12 @@
 /* cmd/erase.c - all that the databases have of one value: found, counted, deleted. */
 #include "cmd/erase.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cmd/dead_scan.h"
-#include "sink/pg_audit.h"
+#include "cmd/record.h"
 #include "sink/pg_copy.h"
 #include "sink/pg_sql.h"
 
@@ -15,7 +14,6 @@ enum {
     SQL_MAX = 64 << 10,
     ARRAY_MAX = 16 << 20,
     ID_BYTES = 8,
-    USER_MAX = 256,
 
     /* pg_type.dat */
     OID_INT8 = 20,
@@ -322,20 +320,6 @@ static sl_rc vault_delete(struct sl_erase *x, int64_t *ret, struct sl_err *e)
 
 /* ---- the record --------------------------------------------------------------------------------- */
 
-/* Who is at the keyboard, as far as the system knows. */
-static void user_name(char out[static USER_MAX])
-{
-    const struct passwd *user = getpwuid(getuid());
-    const char *sudo = getenv("SUDO_USER");
-
-    if (user != NULL) {
-        (void)snprintf(out, USER_MAX, "%s%s%s", user->pw_name, sudo != NULL ? " for " : "",
-                       sudo != NULL ? sudo : "");
-    } else {
-        (void)snprintf(out, USER_MAX, "uid %u", (unsigned)getuid());
-    }
-}
-
 /* The contexts of the columns, each once; a column's name where it has none. */
 static unsigned labels_fill(const struct sl_erase *x, sl_str labels[static SL_ERASE_COLUMNS_MAX])
 {
@@ -359,25 +343,16 @@ static unsigned labels_fill(const struct sl_erase *x, sl_str labels[static SL_ER
 static sl_rc record(struct sl_erase *x, int64_t rows, sl_str reason, struct sl_err *e)
 {
     sl_str labels[SL_ERASE_COLUMNS_MAX];
-    char os_user[USER_MAX];
-    struct sl_err why = { 0 };
-    sl_rc rc;
-
-    user_name(os_user);
-    const struct sl_audit audit = {
-        .os_user = sl_str_of(os_user),
+    const struct sl_record_use use = {
         .pipeline = x->target.pipeline,
+        .how = "erase",
+        .reason = reason,
         .contexts = labels,
         .contexts_n = labels_fill(x, labels),
         .n = rows,
-        .how = SL_STR("erase"),
-        .reason = reason,
     };
 
-    rc = sl_pg_audit_add(&x->conn, &audit, &why);
-    return rc == SL_OK
-               ? SL_OK
-               : SL_FAIL(e, rc, "nothing is erased, for it cannot be recorded: %.900s", why.msg);
+    return sl_record_commit(&x->conn, &use, e);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------- */

@@ -33,7 +33,8 @@ static sl_rc database_agrees(const struct sl_keys_options *o, struct sl_err *e)
     SL_TRY(sl_cmd_keys_uses(&o->common, sl_str_of(o->kid), &n, e));
     if (n > 0) {
         return SL_FAIL(e, SL_KEY,
-                       "key %s is needed for %" PRId64 " values: bring them under the active key "
+                       "key %s is needed for %" PRId64
+                       " values: bring them under the active key with sluice rewrap "
                        "first, or say --force",
                        o->kid, n);
     }

@@ -1,4 +1,4 @@
-/* cmd/record.c - cleartext is shown only after who asks, for what, how many and why is on record. */
+/* cmd/record.c - what is shown or erased goes on record first. */
 #include "cmd/record.h"
 
 #include <pwd.h>
@@ -52,12 +52,12 @@ sl_rc sl_record_commit(struct sl_pg_conn *c, const struct sl_record_use *use, st
         .contexts_n = use->contexts_n,
         .n = use->n,
         .how = sl_str_of(use->how),
-        .reason = sl_str_of(use->reason),
+        .reason = use->reason,
     };
     struct sl_err why = { 0 };
     const sl_rc rc = sl_pg_audit_add(c, &audit, &why);
 
     return rc == SL_OK
                ? SL_OK
-               : SL_FAIL(e, rc, "nothing is shown, for it cannot be recorded: %.900s", why.msg);
+               : SL_FAIL(e, rc, "nothing is done, for it cannot be recorded: %.900s", why.msg);
 }

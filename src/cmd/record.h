@@ -1,4 +1,4 @@
-/* cmd/record.h - cleartext is shown only after who asks, for what, how many and why is on record. */
+/* cmd/record.h - what is shown or erased goes on record first: who, what, how many and why. */
 #ifndef SLUICE_CMD_RECORD_H
 #define SLUICE_CMD_RECORD_H
 
@@ -9,7 +9,7 @@
 struct sl_record_use {
     sl_str pipeline;
     const char *how; /* the command: "unmask", "dead show" */
-    const char *reason;
+    sl_str reason;
     const sl_str *contexts;
     unsigned contexts_n;
     int64_t n; /* values */
@@ -19,8 +19,8 @@ struct sl_record_use {
  * Errors: SL_USAGE (stop) */
 sl_rc sl_record_check_reason(const char *reason, struct sl_err *e) SL_MUST_CHECK;
 
-/* Commit the record, with the user of this system.
- * Errors: those of sl_pg_exec; nothing may be shown then */
+/* Write the record, with the user of this system; outside of a transaction it is committed then.
+ * Errors: those of sl_pg_exec; nothing may be shown or erased then */
 sl_rc sl_record_commit(struct sl_pg_conn *c, const struct sl_record_use *use, struct sl_err *e)
     SL_MUST_CHECK;
 

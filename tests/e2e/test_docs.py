@@ -5,7 +5,8 @@ import pytest
 
 from conftest import ROOT
 
-COMMANDS = ["run", "check", "keys", "keys new", "mask", "tokens", "unmask", "dead", "dead list", "dead show",
+COMMANDS = ["run", "check", "keys", "keys new", "mask", "tokens", "unmask", "rewrap",
+            "verify", "erase", "dead", "dead list", "dead show",
             "generate", "sql", "sql schema", "sql recovery", "docs", "docs config", "version"]
 
 

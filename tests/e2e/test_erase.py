@@ -334,7 +334,7 @@ def test_without_a_right_nothing_is_erased(sluice, queue, db, role, right):
     db.execute(f"REVOKE {right} FROM {role}")
     result = call(sluice, "--context", "ip", "--yes")
     assert result.rc == 78 and "42501" in result.err, result
-    assert "erased" not in result.text and "nothing is erased" in result.err
+    assert "erased" not in result.text and ("nothing is erased" in result.err or "nothing is done" in result.err)
     assert "grant" in result.err or "recorded" in result.err
     assert db.count() == 2 and db.count("sluice.dead_letter") == 1 and audit(db) == []
     db.execute(f"GRANT {right} TO {role}")

@@ -63,6 +63,8 @@ def test_an_address_stays_an_address(sluice, queue, db, kind):
     masked = [v.split("/")[0] for v in values(db, "t")]
     assert masked[0] == masked[3] and len(set(masked)) == 3 and not set(masked) & set(IPS)
     assert unmask(sluice, "t", masked) == IPS
+    result = sluice.good("unmask", "-c", sluice.path, "--where", "true", "--reason", "a test")
+    assert sorted(line.split(",")[1] for line in result.text.splitlines()[1:]) == sorted(IPS)
     if kind == "prefix":
         a, b = map(ipaddress.ip_address, masked[:2])
         assert a.version == b.version == 4
