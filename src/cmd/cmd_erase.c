@@ -404,7 +404,7 @@ static void erase_done(struct sl_erase *x)
 
 int sl_cmd_erase(int argc, char **argv)
 {
-    SL_AUTO(sl_buf_done) struct sl_buf line = { .max_bytes = 3 * VALUE_MAX };
+    SL_AUTO(sl_buf_done) struct sl_buf line = { .max_bytes = (size_t)3 * VALUE_MAX };
     struct erase_options o = { 0 };
     struct sl_keyring *ring = NULL;
     struct sl_config cfg;

@@ -42,11 +42,11 @@ static sl_rc column_tokens(struct sl_erase *x, struct sl_erase_column *c, sl_str
 
 sl_rc sl_erase_tokens(struct sl_erase *x, struct sl_buf *notes, struct sl_err *e)
 {
-    sl_str all[SL_ERASE_COLUMNS_MAX * SL_KEYRING_MAX];
+    sl_str all[SL_ERASE_COLUMNS_MAX * SL_KEYRING_MAX] = { 0 };
 
     for (unsigned i = 0; i < x->n; i++) {
         struct sl_erase_column *c = &x->columns[i];
-        sl_str tokens[SL_KEYRING_MAX];
+        sl_str tokens[SL_KEYRING_MAX] = { 0 };
         struct sl_err why = { 0 };
         unsigned n = 0;
         const sl_rc rc = column_tokens(x, c, tokens, &n, &why);
@@ -289,7 +289,7 @@ static sl_rc rows_delete(struct sl_erase *x, int64_t *ret, struct sl_err *e)
 
 static sl_rc letters_delete(struct sl_erase *x, int64_t *ret, struct sl_err *e)
 {
-    SL_AUTO(sl_buf_done) struct sl_buf array = { .max_bytes = 2 * ARRAY_MAX };
+    SL_AUTO(sl_buf_done) struct sl_buf array = { .max_bytes = (size_t)2 * ARRAY_MAX };
     const unsigned n = (unsigned)(x->ids.len / ID_BYTES);
     struct sl_pg_param param;
 
