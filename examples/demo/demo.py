@@ -6,6 +6,7 @@ everything that was started is stopped again.
 """
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,7 @@ class Demo:
 
     def sluice(self, *arguments, given=None):
         """Run the program; its stdout."""
-        print("$ sluice " + " ".join(arguments), flush=True)
+        print("$ sluice " + shlex.join(arguments), flush=True)
         done = subprocess.run([SLUICE, *arguments], cwd=self.folder, env=self.env, check=True,
                               input=given, stdout=subprocess.PIPE, text=True)
         return done.stdout
@@ -74,7 +75,7 @@ class Demo:
         say("With the key, one value comes back")
         token = self.database.one("SELECT masked_ip FROM user_logins ORDER BY user_id LIMIT 1")
         print(token)
-        value = self.sluice("unmask", "-c", CONFIG, "--context", "ip", "--reason", "ticket 4711",
+        value = self.sluice("unmask", "-c", str(CONFIG), "--context", "ip", "--reason", "ticket 4711",
                             given=token + "\n")
         print(value, end="", flush=True)
 
