@@ -11,12 +11,14 @@ BUILD_PACKAGES := gcc g++ meson ninja-build pkg-config libcurl4-openssl-dev libp
 TEST_PACKAGES  := postgresql python3-venv python3-pip ca-certificates
 LINT_PACKAGES  := clang clang-format clang-tidy
 EXTRA_PACKAGES := valgrind
+FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev
+SECONDS        ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e lint fmt asan valgrind docs install clean
+.PHONY: help demo build test unit e2e lint fmt asan valgrind bench-masking fuzz docs install clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build $(VENV)/ready ## the whole job on real parts: 100 logins from a queue into PostgreSQL
 	@SLUICE_BIN=$(BUILD)/sluice $(PY) examples/demo/demo.py
@@ -35,11 +37,11 @@ e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real 
 
 lint: .cache/lint-packages build ## format, clang-tidy, layers, banned functions
 	@python3 tests/lint.py
-	@clang-format --dry-run --Werror $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]')
+	@clang-format --dry-run --Werror $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]' 'bench/*.[ch]')
 	@git ls-files 'src/*.c' | xargs -P 2 -n 8 clang-tidy --quiet -p $(BUILD)
 
 fmt: .cache/lint-packages ## format the sources
-	@clang-format -i $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]')
+	@clang-format -i $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]' 'bench/*.[ch]')
 
 asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@SLUICE_SLOW=4 $(MAKE) test BUILD=build-asan \
@@ -49,6 +51,13 @@ valgrind: .cache/extra-packages build $(VENV)/ready ## one whole run under valgr
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) SLUICE_SLOW=10 \
 	    SLUICE_WRAP='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99' \
 	    $(PY) -m pytest -q tests/e2e/test_sample.py
+
+bench-masking: build ## what each masking method costs a value, beside OpenSSL's own AES-SIV
+	@ninja -C $(BUILD) bench_masking > .cache/bench.log || { cat .cache/bench.log; exit 1; }
+	@$(BUILD)/bench_masking
+
+fuzz: .cache/fuzz-packages ## every fuzzer under clang's sanitizers, SECONDS=60 each
+	@tests/fuzz/run.sh $(SECONDS)
 
 docs: build ## print the manuals from the tables in the program
 	@$(BUILD)/sluice docs config > docs/config.md
