@@ -142,20 +142,23 @@ static sl_rc dead_show(const struct dead_options *o, const struct sl_config *cfg
                        struct sl_pg_conn *conn, struct sl_err *e)
 {
     const sl_str context = SL_STR("dead_letter");
+    char pipeline[SL_RECORD_PIPELINE_MAX] = "";
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    struct sl_keyring *ring = NULL;
+    struct sl_masker *masker = NULL;
+    sl_rc rc;
+
+    SL_TRY(sl_record_pipeline(conn, cfg, pipeline, e));
+    SL_TRY(sl_pg_dead_get(conn, o->id, &result, e));
     const struct sl_record_use use = {
-        .pipeline = sl_record_pipeline(cfg),
+        .pipeline = sl_str_of(pipeline),
         .how = "dead show",
         .reason = sl_str_of(o->reason != NULL ? o->reason : "none given"),
         .contexts = &context,
         .contexts_n = 1,
         .n = 1,
     };
-    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
-    struct sl_keyring *ring = NULL;
-    struct sl_masker *masker = NULL;
-    sl_rc rc;
 
-    SL_TRY(sl_pg_dead_get(conn, o->id, &result, e));
     SL_TRY(sl_keys_of(cfg, &ring, e));
     rc = sl_masker_new(ring, &masker, e);
     if (rc == SL_OK) {

@@ -46,6 +46,7 @@ struct unmask {
     struct sl_pg_conn rows; /* of --where */
     struct sl_pg_conn vault;
     sl_str labels[SL_TABLE_COLUMNS_MAX];
+    char pipeline[SL_RECORD_PIPELINE_MAX];
 };
 
 static bool is_one_way(const struct sl_values_column *column)
@@ -56,7 +57,7 @@ static bool is_one_way(const struct sl_values_column *column)
 static sl_rc unmask_record(struct unmask *u, unsigned n, struct sl_err *e)
 {
     const struct sl_record_use use = {
-        .pipeline = u->v.has_config ? sl_record_pipeline(&u->v.cfg) : SL_STR("unmask"),
+        .pipeline = sl_str_of(u->pipeline),
         .how = u->o->where != NULL ? "unmask --where" : "unmask",
         .reason = sl_str_of(u->o->reason),
         .contexts = u->labels,
@@ -321,6 +322,10 @@ static sl_rc unmask_work(struct unmask *u, struct sl_err *e)
     SL_TRY(columns_check(u, e));
     SL_TRY(sl_pg_connect(&u->conn, e));
     SL_TRY(sl_pg_key_compare(&u->conn, u->v.ring, e));
+    (void)snprintf(u->pipeline, sizeof u->pipeline, "unmask");
+    if (u->v.has_config) {
+        SL_TRY(sl_record_pipeline(&u->conn, &u->v.cfg, u->pipeline, e));
+    }
     if (u->o->where == NULL) {
         return sl_values_run(&u->v, u, unmask_change, e);
     }

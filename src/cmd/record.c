@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "sink/pg_audit.h"
+#include "sink/pg_sql.h"
 
 enum {
     REASON_MAX = 1000,
@@ -37,9 +38,31 @@ static void user_name(char out[static USER_MAX])
     }
 }
 
-sl_str sl_record_pipeline(const struct sl_config *cfg)
+sl_rc sl_record_pipeline(struct sl_pg_conn *c, const struct sl_config *cfg,
+                         char out[static SL_RECORD_PIPELINE_MAX], struct sl_err *e)
 {
-    return cfg->pipeline.len > 0 ? cfg->pipeline : cfg->postgres.table;
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    SL_AUTO(sl_buf_done) struct sl_buf name = { .max_bytes = 1024 };
+    SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = 4096 };
+
+    (void)snprintf(out, SL_RECORD_PIPELINE_MAX, "%" SL_FMT,
+                   SL_ARG(cfg->pipeline.len > 0 ? cfg->pipeline : cfg->postgres.table));
+    if (cfg->pipeline.len > 0) {
+        return SL_OK;
+    }
+    sl_sql_table(&name, cfg->postgres.table_schema, cfg->postgres.table_name);
+    sl_buf_add_str(&sql, SL_STR("SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN"
+                                " pg_namespace AS n ON n.oid = c.relnamespace"
+                                " WHERE c.oid = to_regclass("));
+    sl_sql_literal(&sql, sl_buf_str(&name));
+    sl_buf_add_str(&sql, SL_STR(")"));
+    sl_buf_add_char(&sql, '\0');
+    SL_TRY(sl_buf_rc(&sql, e));
+    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql.ptr, NULL, 0, &result, e));
+    if (PQntuples(result) > 0) {
+        (void)snprintf(out, SL_RECORD_PIPELINE_MAX, "%s", PQgetvalue(result, 0, 0));
+    }
+    return SL_OK;
 }
 
 sl_rc sl_record_commit(struct sl_pg_conn *c, const struct sl_record_use *use, struct sl_err *e)

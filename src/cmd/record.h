@@ -24,7 +24,12 @@ sl_rc sl_record_check_reason(const char *reason, struct sl_err *e) SL_MUST_CHECK
 sl_rc sl_record_commit(struct sl_pg_conn *c, const struct sl_record_use *use, struct sl_err *e)
     SL_MUST_CHECK;
 
-/* The name that a pipeline has on record. */
-sl_str sl_record_pipeline(const struct sl_config *cfg);
+enum { SL_RECORD_PIPELINE_MAX = 160 };
+
+/* The name that a pipeline has on record: its own, or the target table with its schema, as in the
+ * ledger; the table as configured where there is none.
+ * Errors: those of sl_pg_exec */
+sl_rc sl_record_pipeline(struct sl_pg_conn *c, const struct sl_config *cfg,
+                         char out[static SL_RECORD_PIPELINE_MAX], struct sl_err *e) SL_MUST_CHECK;
 
 #endif

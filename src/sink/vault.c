@@ -61,13 +61,18 @@ sl_rc sl_vault_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret
     SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
 
     sl_sql_table(&name, cfg->vault.table_schema, cfg->vault.table_name);
-    sl_buf_add_str(&sql, SL_STR("SELECT to_regclass("));
+    sl_buf_add_str(&sql, SL_STR("SELECT t IS NOT NULL, has_table_privilege(t, 'SELECT') AND"
+                                " has_table_privilege(t, 'INSERT') FROM to_regclass("));
     sl_sql_literal(&sql, sl_buf_str(&name));
-    sl_buf_add_str(&sql, SL_STR(") IS NOT NULL"));
+    sl_buf_add_str(&sql, SL_STR(") AS t"));
     sl_buf_add_char(&sql, '\0');
     SL_TRY(sl_buf_rc(&sql, e));
     SL_TRY(sl_pg_connect(c, e));
     SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql.ptr, NULL, 0, &result, e));
+    if (PQgetvalue(result, 0, 0)[0] == 't' && PQgetvalue(result, 0, 1)[0] != 't') {
+        return SL_FAIL(e, SL_DENIED, "grant select and insert on %" SL_FMT,
+                       SL_ARG(cfg->vault.table));
+    }
     *ret = PQgetvalue(result, 0, 0)[0] == 't';
     return SL_OK;
 }

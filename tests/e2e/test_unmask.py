@@ -37,7 +37,7 @@ def test_lines_come_back_and_are_recorded(loaded, db):
     result = unmask(loaded, "--context", "ip", *REASON,
                     stdin="".join(t + "\n" for t in in_table(db)).encode())
     assert result.rc == 0 and result.text.splitlines() == IPS, result
-    assert audit(db) == [(True, "postgres", "user_logins", ["ip"], 5, "unmask", "ticket 4711")]
+    assert audit(db) == [(True, "postgres", "public.user_logins", ["ip"], 5, "unmask", "ticket 4711")]
 
 
 @pytest.mark.parametrize("reason", [(), ("--reason", ""), ("--reason", "  ")])
@@ -137,7 +137,7 @@ def test_an_opened_dead_letter_is_on_record(sluice, queue, db):
     sluice.drain()
     number = str(db.one("SELECT id FROM sluice.dead_letter"))
     assert sluice.good("dead", "show", number, "-c", sluice.path, *REASON).text == "{}"
-    assert audit(db) == [(True, "postgres", "user_logins", ["dead_letter"], 1, "dead show",
+    assert audit(db) == [(True, "postgres", "public.user_logins", ["dead_letter"], 1, "dead show",
                           "ticket 4711")]
     db.execute("DROP TABLE sluice.unmask_audit")
     result = sluice.call("dead", "show", number, "-c", sluice.path)
