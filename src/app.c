@@ -26,7 +26,7 @@ static sl_rc ask_queue(struct sl_app *app, struct sl_err *e)
 
 static sl_rc key_check(struct sl_app *app, struct sl_pg_conn *conn, struct sl_err *e)
 {
-    return app->ring == NULL ? SL_OK : sl_pg_key_check(conn, app->ring, e);
+    return !app->has_keys ? SL_OK : sl_pg_key_check(conn, app->keys.now, e);
 }
 
 static sl_rc target_check(struct sl_app *app, struct sl_pg_conn *conn, struct sl_err *e)
@@ -152,15 +152,15 @@ static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err 
                                             .cap_ms = 5000,
                                             .random = (uint64_t)sl_clock_at_ms() + w->number } };
     w->stop = &app->stop;
-    p->ring = &app->ring;
-    p->masks_ring = app->ring;
+    p->keys = &app->keys;
+    p->masks_ring = sl_key_share_take(&app->keys);
     sl_arena_init(&p->scratch, SL_BATCH_BYTES, 64 << 10);
     SL_TRY(sl_sqs_open(&settings, &p->source, e));
     SL_TRY(sl_json_parser_new(PARSER_MAX, &p->parser, e));
     if (app->cfg->vault.url.len > 0 && !app->options.is_dry_run) {
         SL_TRY(sl_vault_open(app->cfg, p->source.wait, &app->stop, &p->vault, e));
     }
-    SL_TRY(sl_masks_open(app->cfg, app->ring, &p->masks, e));
+    SL_TRY(sl_masks_open(app->cfg, p->masks_ring, &p->masks, e));
     if (app->options.is_dry_run) {
         return sl_ndjson_open(app->cfg, &p->sink, e);
     }
@@ -175,6 +175,7 @@ static void worker_close(struct sl_worker *w)
         p->sink.ops->close(p->sink.self);
     }
     sl_masks_close(&p->masks);
+    sl_keyring_free(p->masks_ring);
     sl_vault_close(p->vault);
     sl_json_parser_free(p->parser);
     if (p->source.ops != NULL) {
@@ -216,10 +217,12 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
     struct sl_keyring *ring = NULL;
 
     *app = (struct sl_app){ .cfg = cfg, .options = *options };
+    sl_app_block_signals();
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, &app->counters, options->max_messages);
     SL_TRY(sl_keys_of(cfg, &ring, e));
-    app->ring = ring;
+    sl_key_share_init(&app->keys, ring);
+    app->has_keys = true;
     if (!sl_keyring_is_locked(ring)) {
         SL_LOG(SL_LOG_WARN,
                "the keys cannot be locked in memory and may reach swap: raise the memlock limit",
@@ -243,8 +246,9 @@ void sl_app_close(struct sl_app *app)
         worker_close(&app->workers[i]);
     }
     free(app->workers);
-    sl_keyring_free(app->ring);
-    sl_keyring_free(app->old_ring);
+    if (app->has_keys) {
+        sl_key_share_done(&app->keys);
+    }
     sl_sqs_shared_done(&app->shared);
     sl_arena_done(&app->arena);
 }

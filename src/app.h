@@ -2,6 +2,8 @@
 #ifndef SLUICE_APP_H
 #define SLUICE_APP_H
 
+#include <semaphore.h>
+
 #include "config/config.h"
 #include "keys/keyring.h"
 #include "net/aws_creds.h"
@@ -23,8 +25,9 @@ struct sl_app {
     struct sl_app_options options;
     struct sl_arena arena;
     struct sl_counters counters;
-    struct sl_keyring *_Atomic ring;
-    struct sl_keyring *old_ring; /* until every worker has the new one */
+    struct sl_key_share keys;
+    bool has_keys;
+    sem_t reloads; /* one for each SIGHUP */
     struct sl_aws_target aws;
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_pg_target target;
@@ -53,6 +56,9 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
  * Errors:  what ended a worker (stop); SL_BUG when the counts do not add up
  */
 sl_rc sl_app_run(struct sl_app *app, struct sl_err *e) SL_MUST_CHECK;
+
+/* Keep SIGHUP for later: during the start it would end the process.  Threads: main, first of all. */
+void sl_app_block_signals(void);
 
 void sl_app_close(struct sl_app *app);
 

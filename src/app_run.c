@@ -38,45 +38,46 @@ static sigset_t own_signals(void)
     return set;
 }
 
-static bool all_have_ring(const struct sl_app *app)
-{
-    for (unsigned i = 0; i < app->workers_n; i++) {
-        if (atomic_load(&app->workers[i].pipeline.masks_ring) != app->ring) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A wrong key under a known id must not come in by the back door. */
 static sl_rc compare_keys(struct sl_app *app, const struct sl_keyring *ring, struct sl_err *e)
 {
-    struct sl_pg_conn conn = { .wait = sl_wait_plain(), .url = app->cfg->postgres.url.ptr };
+    struct sl_pg_conn conn = { .wait = sl_wait_plain(),
+                               .stop = &app->stop,
+                               .url = app->cfg->postgres.url.ptr };
     sl_rc rc = app->options.is_dry_run ? SL_OK : sl_pg_key_check(&conn, ring, e);
 
     sl_pg_close(&conn);
     return rc;
 }
 
+/* Nor one that the columns cannot be masked with. */
+static sl_rc try_keys(struct sl_app *app, const struct sl_keyring *ring, struct sl_err *e)
+{
+    struct sl_masks masks;
+    const sl_rc rc = sl_masks_open(app->cfg, ring, &masks, e);
+
+    sl_masks_close(&masks);
+    return rc == SL_OK ? compare_keys(app, ring, e) : rc;
+}
+
 static sl_rc read_keys(struct sl_app *app, struct sl_keyring **ret, struct sl_err *e)
 {
+    struct sl_keyring *ring = NULL;
     sl_rc rc;
 
     if (!sl_keys_can_reload(app->cfg)) {
         return SL_FAIL(e, SL_KEY, "keys.env and keys.fd cannot be read a second time");
     }
-    if (!all_have_ring(app)) {
-        return SL_FAIL(e, SL_KEY, "the last change of keys has not reached every worker yet");
-    }
-    SL_TRY(sl_keys_of(app->cfg, ret, e));
-    rc = compare_keys(app, *ret, e);
+    SL_TRY(sl_keys_again(app->cfg, &app->stop, &ring, e));
+    rc = try_keys(app, ring, e);
     if (rc != SL_OK) {
-        sl_keyring_free(*ret);
+        sl_keyring_free(ring);
+        return rc;
     }
-    return rc;
+    *ret = ring;
+    return SL_OK;
 }
 
-/* SIGHUP: each worker takes the new ring before its next batch. */
 static void reload_keys(struct sl_app *app)
 {
     struct sl_keyring *ring = NULL;
@@ -86,12 +87,24 @@ static void reload_keys(struct sl_app *app)
         sl_log_err(SL_LOG_ERROR, "could not read the keys again; keeping the old ones", &e);
         return;
     }
-    sl_keyring_free(app->old_ring);
-    app->old_ring = app->ring;
-    app->ring = ring;
     SL_LOG(SL_LOG_INFO, "the keys were read again",
            sl_field_str("sluice.kid", sl_str_of(sl_keyring_active(ring)->id)),
            sl_field_int("sluice.keys", (int64_t)sl_keyring_n(ring)));
+    sl_key_share_change(&app->keys, ring);
+}
+
+/* SIGHUP: each worker takes the new ring before its next batch.  A thread of its own, since a
+ * program that prints keys, or the database, may take its time. */
+static void *reload_main(void *ctx)
+{
+    struct sl_app *app = ctx;
+
+    while (!atomic_load(&app->has_ended)) {
+        if (sem_wait(&app->reloads) == 0 && !atomic_load(&app->has_ended)) {
+            reload_keys(app);
+        }
+    }
+    return NULL;
 }
 
 static void take_stop(struct sl_app *app, int sig)
@@ -114,7 +127,7 @@ static void *signal_main(void *ctx)
 
     while (sigwait(&set, &sig) == 0 && !atomic_load(&app->has_ended)) {
         if (sig == SIGHUP) {
-            reload_keys(app);
+            (void)sem_post(&app->reloads);
         } else {
             take_stop(app, sig);
         }
@@ -122,23 +135,48 @@ static void *signal_main(void *ctx)
     return NULL;
 }
 
-static sl_rc signals_start(struct sl_app *app, pthread_t *ret, struct sl_err *e)
+/* What runs beside the workers. */
+struct helpers {
+    pthread_t signals;
+    pthread_t reload;
+};
+
+void sl_app_block_signals(void)
+{
+    sigset_t hangup;
+
+    (void)sigemptyset(&hangup);
+    (void)sigaddset(&hangup, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &hangup, NULL);
+}
+
+static sl_rc helpers_start(struct sl_app *app, struct helpers *ret, struct sl_err *e)
 {
     const sigset_t set = own_signals();
 
-    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 ||
-        pthread_create(ret, NULL, signal_main, app) != 0) {
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 || sem_init(&app->reloads, 0, 0) != 0 ||
+        pthread_create(&ret->signals, NULL, signal_main, app) != 0) {
+        return SL_FAIL(e, SL_NOMEM, "could not start a thread");
+    }
+    if (pthread_create(&ret->reload, NULL, reload_main, app) != 0) {
+        atomic_store(&app->has_ended, true);
+        (void)pthread_kill(ret->signals, SIGHUP);
+        (void)pthread_join(ret->signals, NULL);
         return SL_FAIL(e, SL_NOMEM, "could not start a thread");
     }
     return SL_OK;
 }
 
-/* It must not wake workers that are gone.  Any signal ends its wait. */
-static void signals_end(struct sl_app *app, pthread_t thread)
+/* They must not touch workers that are gone.  Any signal ends the wait for one. */
+static void helpers_end(struct sl_app *app, const struct helpers *h)
 {
     atomic_store(&app->has_ended, true);
-    (void)pthread_kill(thread, SIGHUP);
-    (void)pthread_join(thread, NULL);
+    (void)pthread_kill(h->signals, SIGHUP);
+    (void)pthread_join(h->signals, NULL);
+    sl_stop_ask(&app->stop, true);
+    (void)sem_post(&app->reloads);
+    (void)pthread_join(h->reload, NULL);
+    (void)sem_destroy(&app->reloads);
 }
 
 static bool all_idle(const struct sl_app *app)
@@ -338,10 +376,10 @@ static sl_rc join_workers(struct sl_app *app, sl_rc rc, struct sl_err *e)
 
 sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
 {
-    pthread_t signals;
+    struct helpers helpers;
     sl_rc rc = SL_OK;
 
-    SL_TRY(signals_start(app, &signals, e));
+    SL_TRY(helpers_start(app, &helpers, e));
     app->started_ms = sl_clock_now_ms();
     for (unsigned i = 0; i < app->workers_n && rc == SL_OK; i++) {
         rc = sl_worker_start(&app->workers[i], e);
@@ -351,6 +389,6 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
     }
     stop_all(app, rc != SL_OK);
     rc = join_workers(app, rc, e);
-    signals_end(app, signals);
+    helpers_end(app, &helpers);
     return rc != SL_OK ? rc : reconcile(app, e);
 }

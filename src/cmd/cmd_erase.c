@@ -183,17 +183,32 @@ static sl_rc column_by_name(struct sl_erase *x, sl_str name, struct sl_err *e)
     return SL_OK;
 }
 
+/* The same field masked in another way is the same person's value. */
+static sl_rc columns_of_same_fields(struct sl_erase *x, struct sl_err *e)
+{
+    for (unsigned k = 0; k < x->n; k++) {
+        for (unsigned i = 0; i < x->cfg->columns_n; i++) {
+            if (joins(&x->cfg->columns[i]) &&
+                sl_str_eq(x->cfg->columns[i].from_text, x->columns[k].in.column->from_text)) {
+                SL_TRY(column_add(x, i, e));
+            }
+        }
+    }
+    return SL_OK;
+}
+
 static sl_rc columns_choose(struct sl_erase *x, const struct erase_options *o, struct sl_err *e)
 {
     sl_str names = sl_str_of(o->columns);
 
     if (o->context != NULL) {
-        return columns_of_context(x, sl_str_of(o->context), e);
+        SL_TRY(columns_of_context(x, sl_str_of(o->context), e));
+        return columns_of_same_fields(x, e);
     }
     do {
         SL_TRY(column_by_name(x, sl_str_trim(sl_str_cut(&names, ',')), e));
     } while (names.len > 0);
-    return SL_OK;
+    return columns_of_same_fields(x, e);
 }
 
 /* ---- the value ----------------------------------------------------------------------------------- */
@@ -227,6 +242,9 @@ static sl_rc value_read(struct sl_buf *out, sl_cleartext *ret, struct sl_err *e)
     value = sl_str_cut(&text, '\n');
     if (text.len > 0) {
         return SL_FAIL(e, SL_USAGE, "standard input has more than one line: it takes one value");
+    }
+    if (value.len > 0 && value.ptr[value.len - 1] == '\r') {
+        value.len--;
     }
     if (value.len == 0) {
         return SL_FAIL(e, SL_USAGE, "standard input has no value");

@@ -33,7 +33,7 @@ const char sl_help_keys[] =
     "  check     read the file as a run does, with -c compare it with the database\n"
     "\n"
     "A change is made to the whole file or not at all. sluice run reads a changed file when it\n"
-    "starts.\n"
+    "starts, and at SIGHUP.\n"
     "\n"
     "Options:\n"
     "      --kid ID       id of the new key, 1 to 8 of a-z and 0-9; it becomes part of every\n"

@@ -314,6 +314,43 @@ static sl_rc keys_check(const struct rewrap_options *o, struct sl_rewrap *r, str
                      : sl_pg_key_check(&r->conn, r->ring, e);
 }
 
+/* Tokens under a key that came after the active one: then this key file is an old copy, and they would
+ * go backwards. */
+static sl_rc order_check(const struct rewrap_options *o, struct sl_rewrap *r, struct sl_err *e)
+{
+    sl_str later[SL_KEYRING_MAX];
+    bool is_later = false;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < sl_keyring_n(r->ring); i++) {
+        const struct sl_key *key = sl_keyring_at(r->ring, i);
+
+        if (is_later && key->state == SL_KEY_DECRYPT) {
+            later[n++] = sl_str_of(key->id);
+        }
+        is_later = is_later || key == sl_keyring_active(r->ring);
+    }
+    for (unsigned i = 0; i < r->cfg->columns_n && n > 0 && o->kid == NULL; i++) {
+        const struct sl_pg_masked masked = sl_pg_masked_column(r->cfg, &r->cfg->columns[i]);
+        int64_t counts[SL_KEYRING_MAX + 2];
+
+        if (r->cfg->columns[i].masking.method != SL_MASK_SIV) {
+            continue;
+        }
+        SL_TRY(sl_pg_tokens_count(&r->conn, &masked, later, n, counts, e));
+        for (unsigned k = 0; k < n; k++) {
+            if (counts[k] > 0) {
+                return SL_FAIL(e, SL_KEY,
+                               "the table has tokens under %" SL_FMT ", which stands after the "
+                               "active key %s: is this the newest copy of the keys? to go on, say "
+                               "--kid %" SL_FMT,
+                               SL_ARG(later[k]), sl_keyring_active(r->ring)->id, SL_ARG(later[k]));
+            }
+        }
+    }
+    return SL_OK;
+}
+
 static sl_rc rewrap_work(const struct rewrap_options *o, struct sl_rewrap *r, bool *ret_is_bad,
                          struct sl_err *e)
 {
@@ -325,6 +362,7 @@ static sl_rc rewrap_work(const struct rewrap_options *o, struct sl_rewrap *r, bo
         return dry_run(r, e);
     }
     SL_TRY(sl_rewrap_check(r, e));
+    SL_TRY(order_check(o, r, e));
     say_who(r);
     say_what_stays(r->cfg);
     rc = sl_rewrap_run(r, e);

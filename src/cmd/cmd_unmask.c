@@ -5,13 +5,15 @@
 #include "cmd/csv.h"
 #include "cmd/record.h"
 #include "cmd/values.h"
+#include "config/reading.h"
 #include "sink/pg_schema.h"
 #include "sink/pg_sql.h"
 #include "sink/vault.h"
 
 enum {
     SQL_MAX = 256 << 10,
-    OUT_MAX = 64 << 20,
+    OUT_MAX = 256 << 20, /* a row may be as large */
+    OUT_FLUSH = 1 << 20,
     ARENA_MAX = 256 << 20,
 };
 
@@ -81,7 +83,7 @@ static sl_rc vault_ask(struct unmask *u, const struct sl_table_cell *cells, unsi
         return SL_FAIL(e, SL_NOMEM, "could not hold %u tokens", n);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (is_one_way(&u->v.columns[cells[i].column])) {
+        if (is_one_way(&u->v.columns[cells[i].column]) && sl_reading_is_printable(cells[i].in)) {
             tokens[tokens_n++] = cells[i].in;
         }
     }
@@ -202,6 +204,15 @@ static void where_print_row(struct unmask *u, const PGresult *rows, int row,
     sl_buf_add_char(out, '\n');
 }
 
+static sl_rc where_print(struct sl_buf *out, struct sl_err *e)
+{
+    if (fwrite(out->ptr, 1, out->len, stdout) != out->len || fflush(stdout) != 0) {
+        return SL_FAIL(e, SL_IO, "cannot write to standard output");
+    }
+    sl_buf_reset(out);
+    return SL_OK;
+}
+
 /* Recover and print some rows: the record, then the values, then all of them on stdout. */
 static sl_rc where_rows(struct unmask *u, const PGresult *rows, unsigned long first,
                         struct sl_arena *a, struct sl_buf *out, struct sl_err *e)
@@ -230,17 +241,11 @@ static sl_rc where_rows(struct unmask *u, const PGresult *rows, unsigned long fi
     SL_TRY(unmask_change(u, cells, n, a, e));
     for (int row = 0; row < rows_n; row++) {
         where_print_row(u, rows, row, &next, out);
+        if (out->len > OUT_FLUSH) {
+            SL_TRY(where_print(out, e));
+        }
     }
     return sl_buf_rc(out, e);
-}
-
-static sl_rc where_print(struct sl_buf *out, struct sl_err *e)
-{
-    if (fwrite(out->ptr, 1, out->len, stdout) != out->len || fflush(stdout) != 0) {
-        return SL_FAIL(e, SL_IO, "cannot write to standard output");
-    }
-    sl_buf_reset(out);
-    return SL_OK;
 }
 
 static sl_rc where_run(struct unmask *u, struct sl_err *e)

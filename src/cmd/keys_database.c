@@ -2,11 +2,11 @@
 #include <stdio.h>
 
 #include "cmd/keys_actions.h"
-#include "keys/key_config.h"
 #include "net/wait.h"
 #include "sink/pg_conn.h"
 #include "sink/pg_key_uses.h"
 #include "sink/pg_schema.h"
+#include "sink/vault.h"
 
 struct database {
     struct sl_config cfg;
@@ -31,28 +31,39 @@ static sl_rc database_open(const struct sl_options *common, struct database *d, 
     return sl_pg_connect(&d->conn, e);
 }
 
-/* The key of columns that name none is the first of the ring. */
-static sl_rc first_kid(const struct sl_config *cfg, char ret[static SL_KEY_ID_MAX + 1],
-                       struct sl_err *e)
+/* What is not there has no tokens, but it may be the wrong place that was asked. */
+static sl_rc places_check(struct database *d, struct sl_err *e)
 {
-    struct sl_keyring *ring = NULL;
+    struct sl_pg_conn vault = { .wait = sl_wait_plain(), .url = d->cfg.vault.url.ptr };
+    bool has_schema = false;
+    bool has_target = false;
+    bool has_vault = true;
+    sl_rc rc = sl_pg_schema_find(&d->conn, &d->cfg, &has_schema, &has_target, e);
 
-    SL_TRY(sl_keys_of(cfg, &ring, e));
-    (void)snprintf(ret, SL_KEY_ID_MAX + 1, "%s", sl_keyring_at(ring, 0)->id);
-    sl_keyring_free(ring);
-    return SL_OK;
+    if (rc == SL_OK && d->cfg.vault.url.len > 0) {
+        rc = sl_vault_find(&vault, &d->cfg, &has_vault, e);
+        sl_pg_close(&vault);
+    }
+    SL_TRY(rc);
+    return has_schema && has_target && has_vault
+               ? SL_OK
+               : SL_FAIL(e, SL_SCHEMA,
+                         "%s does not exist there, so nobody knows what the key is needed for: is "
+                         "it the right database and table?",
+                         !has_target   ? d->cfg.postgres.table.ptr
+                         : !has_schema ? "schema sluice"
+                                       : d->cfg.vault.table.ptr);
 }
 
 sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret_n,
                        struct sl_err *e)
 {
     SL_AUTO(database_done) struct database d = { 0 };
-    char first[SL_KEY_ID_MAX + 1];
     struct sl_key_uses uses;
 
     SL_TRY(database_open(common, &d, e));
-    SL_TRY(first_kid(&d.cfg, first, e));
-    SL_TRY(sl_pg_key_uses(&d.conn, &d.cfg, kid, sl_str_of(first), &uses, e));
+    SL_TRY(places_check(&d, e));
+    SL_TRY(sl_pg_key_uses(&d.conn, &d.cfg, kid, &uses, e));
     *ret_n = uses.values_n + uses.dead_letters_n + uses.originals_n;
     return SL_OK;
 }

@@ -32,8 +32,12 @@ void sl_table_lines_take(struct sl_table *t, bool *ret_is_taken)
         lines_drop(t, line.len);
         t->is_skipping = !is_whole;
         n -= line.len;
-    } else if (is_whole && line.len > 0) {
-        sl_table_patch_add(t, t->record_at, t->record_at + line.len, sl_table_cell_add(t, 0, line));
+    } else if (is_whole) {
+        line.len -= line.len > 0 && line.ptr[line.len - 1] == '\r'; /* of the line end */
+        if (line.len > 0) {
+            sl_table_patch_add(t, t->record_at, t->record_at + line.len,
+                               sl_table_cell_add(t, 0, line));
+        }
     }
     if (is_whole) {
         sl_table_took(t, n, 1);

@@ -94,9 +94,34 @@ static sl_rc column_add(struct sl_values *v, sl_str name, const struct sl_maskin
     return SL_OK;
 }
 
+/* How the configuration masks in a context: in one way, or a column must be named. */
+static sl_rc context_masking(const struct sl_values *v, struct sl_masking *ret, struct sl_err *e)
+{
+    const sl_str context = ret->context;
+    bool is_found = false;
+
+    for (unsigned i = 0; v->has_config && i < v->cfg.columns_n; i++) {
+        const struct sl_masking *how = &v->cfg.columns[i].masking;
+
+        if (how->method == SL_MASK_NONE || !sl_str_eq(how->context, context)) {
+            continue;
+        }
+        if (is_found &&
+            (how->method != ret->method || !sl_str_eq(how->normalize, ret->normalize))) {
+            return SL_FAIL(e, SL_USAGE,
+                           "columns of context %" SL_FMT " are masked in several ways; name one "
+                           "with --columns",
+                           SL_ARG(context));
+        }
+        *ret = *how;
+        is_found = true;
+    }
+    return SL_OK;
+}
+
 static sl_rc columns_of_context(struct sl_values *v, sl_str context, struct sl_err *e)
 {
-    const struct sl_masking masking = { .method = SL_MASK_SIV, .context = context };
+    struct sl_masking masking = { .method = SL_MASK_SIV, .context = context };
     unsigned char probe[1];
 
     if (context.len == 0) {
@@ -104,6 +129,7 @@ static sl_rc columns_of_context(struct sl_values *v, sl_str context, struct sl_e
     }
     /* A wrong context is said before the first line is read. */
     SL_TRY(sl_key_derive(sl_keyring_active(v->ring), "siv", context, probe, sizeof probe, e));
+    SL_TRY(context_masking(v, &masking, e));
     return column_add(v, (sl_str){ 0 }, &masking, e);
 }
 

@@ -90,9 +90,9 @@ static const struct sl_setting rows[] = {
         .kind = SL_KIND_PRINTABLE,
         .min = 1,
         .max = 8,
-        .preset_doc = "the first key of the ring",
+        .preset_doc = "the ring's only key",
         .doc = "The key of `ip` and `fpe`, whose results have no room to name one: it stays the "
-               "same when another key becomes active.",
+               "same when another key becomes active. With several keys it must be said.",
     },
     {
         .path = "columns.ip",

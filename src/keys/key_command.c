@@ -15,6 +15,7 @@
 
 enum {
     WORDS_MAX = 64,
+    LOOK_UP_MS = 100,  /* between two looks whether it is late */
     REAP_EVERY_MS = 5, /* a program that has closed stdout is about to end */
 };
 
@@ -24,6 +25,7 @@ struct command {
     int out;   /* what it prints */
     unsigned limit_ms;
     int64_t due_ms;
+    const struct sl_stop *stop;
 };
 
 static sl_rc command_split(sl_str text, struct sl_arena *a, struct command *c, struct sl_err *e)
@@ -118,17 +120,21 @@ static sl_rc command_late(const struct command *c, struct sl_err *e)
                    c->argv[0], c->limit_ms);
 }
 
+static bool command_is_late(const struct command *c)
+{
+    return sl_clock_now_ms() >= c->due_ms || (c->stop != NULL && atomic_load(&c->stop->is_asked));
+}
+
 /* Returns: whether there is something to read, or the end, before it is late. */
 static bool command_waits(const struct command *c)
 {
     struct pollfd waits = { .fd = c->out, .events = POLLIN };
-    int64_t left_ms;
-    int n;
+    int n = 0;
 
-    do {
-        left_ms = c->due_ms - sl_clock_now_ms();
-        n = left_ms > 0 ? poll(&waits, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX) : 0;
-    } while (n < 0 && errno == EINTR);
+    while (n == 0 && !command_is_late(c)) {
+        n = poll(&waits, 1, LOOK_UP_MS);
+        n = n < 0 && errno == EINTR ? 0 : n;
+    }
     return n != 0;
 }
 
@@ -191,7 +197,7 @@ static sl_rc command_wait(struct command *c, struct sl_err *e)
             return SL_FAIL(e, SL_KEY, "cannot learn how key command %s ended: %s", c->argv[0],
                            strerrordesc_np(errno));
         }
-        if (sl_clock_now_ms() >= c->due_ms) {
+        if (command_is_late(c)) {
             return command_late(c, e);
         }
         (void)poll(NULL, 0, REAP_EVERY_MS);
@@ -208,14 +214,17 @@ static void command_done(struct command *c)
     }
 }
 
-sl_rc sl_key_command_read(sl_str command, unsigned limit_ms, struct sl_arena *a, sl_str *ret_name,
-                          struct sl_buf *text, struct sl_err *e)
+sl_rc sl_key_command_read(const struct sl_key_command *command, struct sl_arena *a,
+                          sl_str *ret_name, struct sl_buf *text, struct sl_err *e)
 {
     SL_AUTO(command_done)
-    struct command c = { .out = -1, .limit_ms = limit_ms, .due_ms = sl_clock_now_ms() + limit_ms };
+    struct command c = { .out = -1,
+                         .limit_ms = command->limit_ms,
+                         .due_ms = sl_clock_now_ms() + command->limit_ms,
+                         .stop = command->stop };
     sl_str name;
 
-    SL_TRY(command_split(command, a, &c, e));
+    SL_TRY(command_split(command->words, a, &c, e));
     name = sl_arena_printf(a, "command %s", c.argv[0]);
     if (name.ptr == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not copy the key command");

@@ -4,6 +4,13 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/stop.h"
+
+struct sl_key_command {
+    sl_str words;
+    unsigned limit_ms;
+    const struct sl_stop *stop; /* asked: the command is killed; NULL: nobody asks */
+};
 
 /* Run a command without a shell and read what it prints.
  *
@@ -13,11 +20,11 @@
  * Errors:  SL_CONFIG (stop)   no words, or too many
  *          SL_KEY (stop)      it cannot be run, or did not exit with 0; no message quotes
  *                             arguments or output
- *          SL_TIMEOUT (retry) it took longer than limit_ms and was killed
+ *          SL_TIMEOUT (retry) it took longer than limit_ms, or a stop was asked for; it was killed
  *          SL_NOMEM (retry)
  * Blocks:  up to limit_ms
  */
-sl_rc sl_key_command_read(sl_str command, unsigned limit_ms, struct sl_arena *a, sl_str *ret_name,
-                          struct sl_buf *text, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_key_command_read(const struct sl_key_command *command, struct sl_arena *a,
+                          sl_str *ret_name, struct sl_buf *text, struct sl_err *e) SL_MUST_CHECK;
 
 #endif

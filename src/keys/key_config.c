@@ -5,12 +5,19 @@
 
 sl_rc sl_keys_of(const struct sl_config *cfg, struct sl_keyring **ret, struct sl_err *e)
 {
+    return sl_keys_again(cfg, NULL, ret, e);
+}
+
+sl_rc sl_keys_again(const struct sl_config *cfg, const struct sl_stop *stop,
+                    struct sl_keyring **ret, struct sl_err *e)
+{
     const struct sl_key_source source = {
         .file = cfg->keys.file,
         .env = cfg->keys.env,
         .fd = cfg->keys.fd == 0 ? -1 : (int)cfg->keys.fd,
         .command = cfg->keys.command,
         .credential = cfg->keys.credential,
+        .stop = stop,
     };
 
     return sl_keys_open(&source, ret, e);

@@ -80,10 +80,13 @@ static sl_rc source_fd(struct reading *r, struct sl_err *e)
 
 static sl_rc source_command(struct reading *r, struct sl_err *e)
 {
-    const unsigned limit_ms =
-        r->source->command_ms != 0 ? r->source->command_ms : COMMAND_PRESET_MS;
+    const struct sl_key_command command = {
+        .words = r->source->command,
+        .limit_ms = r->source->command_ms != 0 ? r->source->command_ms : COMMAND_PRESET_MS,
+        .stop = r->source->stop,
+    };
 
-    return sl_key_command_read(r->source->command, limit_ms, &r->arena, &r->name, &r->text, e);
+    return sl_key_command_read(&command, &r->arena, &r->name, &r->text, e);
 }
 
 static sl_rc credential_check(const char *name, int fd, struct sl_err *e)

@@ -2,6 +2,7 @@
 #ifndef SLUICE_KEYS_KEY_SOURCE_H
 #define SLUICE_KEYS_KEY_SOURCE_H
 
+#include "base/stop.h"
 #include "keys/keyring.h"
 
 /* One of them is set.  Each gives the text of a key file, as lines or as JSON. */
@@ -12,6 +13,7 @@ struct sl_key_source {
     sl_str command;      /* words between blanks, no shell, no quotes; its stdout is read */
     sl_str credential;   /* name in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=) */
     unsigned command_ms; /* how long the command may take; 0 = 30 s */
+    const struct sl_stop *stop; /* asked: the command is killed; NULL: nobody asks */
 };
 
 #define SL_KEY_SOURCE_NONE \

@@ -1,6 +1,7 @@
 /* keys/keyring.c - the keys by id, masters in one locked page. */
 #include "keys/keyring.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@ struct sl_keyring {
     unsigned char *page; /* SL_KEYRING_MAX masters */
     size_t page_bytes;
     bool is_locked;
+    _Atomic unsigned holders;
     unsigned n;
     unsigned active; /* position, once that key's state says so */
     struct sl_key keys[SL_KEYRING_MAX];
@@ -69,6 +71,7 @@ sl_rc sl_keyring_new(struct sl_keyring **ret, struct sl_err *e)
         free(ring);
         return SL_FAIL(e, SL_NOMEM, "could not map a page for the key ring");
     }
+    ring->holders = 1;
     ring->page = memory;
     ring->page_bytes = bytes;
     /* Each is tried even if another fails; a container may forbid any of them. */
@@ -79,9 +82,14 @@ sl_rc sl_keyring_new(struct sl_keyring **ret, struct sl_err *e)
     return SL_OK;
 }
 
+void sl_keyring_hold(struct sl_keyring *ring)
+{
+    atomic_fetch_add(&ring->holders, 1);
+}
+
 void sl_keyring_free(struct sl_keyring *ring)
 {
-    if (ring == NULL) {
+    if (ring == NULL || atomic_fetch_sub(&ring->holders, 1) > 1) {
         return;
     }
     if (mprotect(ring->page, ring->page_bytes, PROT_READ | PROT_WRITE) == 0) {
@@ -272,4 +280,39 @@ sl_rc sl_key_check_value(const unsigned char master[static SL_KEY_BYTES],
     }
     out[SL_KEY_CHECK_CHARS] = '\0';
     return SL_OK;
+}
+
+void sl_key_share_init(struct sl_key_share *share, struct sl_keyring *ring)
+{
+    (void)pthread_mutex_init(&share->lock, NULL);
+    share->now = ring;
+}
+
+void sl_key_share_done(struct sl_key_share *share)
+{
+    sl_keyring_free(share->now);
+    share->now = NULL;
+    (void)pthread_mutex_destroy(&share->lock);
+}
+
+struct sl_keyring *sl_key_share_take(struct sl_key_share *share)
+{
+    struct sl_keyring *ring;
+
+    (void)pthread_mutex_lock(&share->lock);
+    ring = share->now;
+    sl_keyring_hold(ring);
+    (void)pthread_mutex_unlock(&share->lock);
+    return ring;
+}
+
+void sl_key_share_change(struct sl_key_share *share, struct sl_keyring *ring)
+{
+    struct sl_keyring *old;
+
+    (void)pthread_mutex_lock(&share->lock);
+    old = share->now;
+    share->now = ring;
+    (void)pthread_mutex_unlock(&share->lock);
+    sl_keyring_free(old);
 }

@@ -6,6 +6,8 @@
 #ifndef SLUICE_KEYS_KEYRING_H
 #define SLUICE_KEYS_KEYRING_H
 
+#include <pthread.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
@@ -48,8 +50,27 @@ const struct sl_key *sl_keyring_at(const struct sl_keyring *ring, unsigned i);
  * works without; whoever opens one says so. */
 bool sl_keyring_is_locked(const struct sl_keyring *ring);
 
-/* Wipe and free; takes NULL. */
+/* Hold a ring: it lives until everybody who holds it has let it go.  Threads: any. */
+void sl_keyring_hold(struct sl_keyring *ring);
+
+/* Let a ring go; the last one wipes and frees it.  Takes NULL.  Threads: any. */
 void sl_keyring_free(struct sl_keyring *ring);
+
+/* The ring of a process, which may become another while workers use it. */
+struct sl_key_share {
+    pthread_mutex_t lock;
+    struct sl_keyring *now;
+};
+
+/* Take over a ring; end with sl_key_share_done. */
+void sl_key_share_init(struct sl_key_share *share, struct sl_keyring *ring);
+void sl_key_share_done(struct sl_key_share *share);
+
+/* The ring as it is now, held: end with sl_keyring_free.  Threads: any. */
+struct sl_keyring *sl_key_share_take(struct sl_key_share *share);
+
+/* Put another in its place, taking it over.  Threads: any. */
+void sl_key_share_change(struct sl_key_share *share, struct sl_keyring *ring);
 
 /* Derive a subkey.
  *

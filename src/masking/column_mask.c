@@ -25,7 +25,7 @@ enum {
 
 /* Only the method's own member is set. */
 struct sl_column_mask {
-    const struct sl_masking *how;
+    struct sl_masking how;
     const struct sl_keyring *ring;
     struct sl_masker *masker;
     unsigned normalize;
@@ -144,17 +144,22 @@ bool sl_column_mask_warning(enum sl_mask method, char out[static SL_MASK_WARNING
 
 /* ---- making --------------------------------------------------------------------------------- */
 
-/* The key of a method whose results cannot name one. */
+/* The key of a method whose results cannot name one.  With several in the ring it must be said:
+ * their order is nothing that a column's results may hang on. */
 static sl_rc column_key(const struct sl_column_mask *c, const struct sl_key **ret, struct sl_err *e)
 {
-    const sl_str kid = c->how->kid;
+    const sl_str kid = c->how.kid;
     const sl_str id = kid.len > 0 ? kid : sl_str_of(sl_keyring_at(c->ring, 0)->id);
     const struct sl_key *key = sl_keyring_find(c->ring, id);
 
-    if (key == NULL) {
+    if (kid.len == 0 && sl_keyring_n(c->ring) > 1) {
         return SL_FAIL(e, SL_KEY,
-                       "key %" SL_FMT " is not in the key ring, or is retired; say whose key with "
-                       "kid",
+                       "the ring has %u keys and the results of mask: %s cannot name theirs; say "
+                       "which with kid",
+                       sl_keyring_n(c->ring), sl_mask_name(c->how.method));
+    }
+    if (key == NULL) {
+        return SL_FAIL(e, SL_KEY, "key %" SL_FMT " is not in the key ring, or is retired",
                        SL_ARG(id));
     }
     *ret = key;
@@ -163,13 +168,13 @@ static sl_rc column_key(const struct sl_column_mask *c, const struct sl_key **re
 
 static sl_rc make_ip(struct sl_column_mask *c, struct sl_err *e)
 {
-    const bool is_prefix = c->how->ip == SL_IP_PREFIX;
+    const bool is_prefix = c->how.ip == SL_IP_PREFIX;
     unsigned char bytes[KEY_BYTES];
     const struct sl_key *key;
     sl_rc rc;
 
     SL_TRY(column_key(c, &key, e));
-    SL_TRY(sl_key_derive(key, is_prefix ? "ipcrypt-pfx" : "ipcrypt-det", c->how->context, bytes,
+    SL_TRY(sl_key_derive(key, is_prefix ? "ipcrypt-pfx" : "ipcrypt-det", c->how.context, bytes,
                          is_prefix ? KEY_BYTES : KEY_BYTES / 2, e));
     rc = sl_ipcrypt_new(is_prefix ? SL_IPCRYPT_PREFIX : SL_IPCRYPT_DETERMINISTIC, bytes,
                         &c->ipcrypt, e);
@@ -184,8 +189,8 @@ static sl_rc make_fpe(struct sl_column_mask *c, struct sl_err *e)
     sl_rc rc;
 
     SL_TRY(column_key(c, &key, e));
-    SL_TRY(sl_key_derive(key, "ff1", c->how->context, bytes, sizeof bytes, e));
-    rc = sl_fpe_new(bytes, c->how->context, c->how->alphabet, c->how->format, &c->fpe, e);
+    SL_TRY(sl_key_derive(key, "ff1", c->how.context, bytes, sizeof bytes, e));
+    rc = sl_fpe_new(bytes, c->how.context, c->how.alphabet, c->how.format, &c->fpe, e);
     OPENSSL_cleanse(bytes, sizeof bytes);
     return rc;
 }
@@ -194,11 +199,11 @@ static sl_rc make_keyed(struct sl_column_mask *c, struct sl_err *e)
 {
     unsigned char key[KEY_BYTES];
     unsigned char iv[IV_BYTES];
-    sl_rc rc = options_keys(c->how, key, iv, e);
+    sl_rc rc = options_keys(&c->how, key, iv, e);
 
     if (rc == SL_OK) {
-        rc = c->how->method == SL_MASK_FERNET ? sl_fernet_new(key, &c->fernet, e)
-                                              : sl_cbc_new(key, iv, &c->cbc, e);
+        rc = c->how.method == SL_MASK_FERNET ? sl_fernet_new(key, &c->fernet, e)
+                                             : sl_cbc_new(key, iv, &c->cbc, e);
     }
     OPENSSL_cleanse(key, sizeof key);
     return rc;
@@ -206,14 +211,15 @@ static sl_rc make_keyed(struct sl_column_mask *c, struct sl_err *e)
 
 static sl_rc make_method(struct sl_column_mask *c, struct sl_err *e)
 {
-    SL_TRY(options_normalize(c->how, &c->normalize, e));
-    switch (c->how->method) {
+    SL_TRY(sl_column_mask_check(&c->how, e));
+    SL_TRY(options_normalize(&c->how, &c->normalize, e));
+    switch (c->how.method) {
     case SL_MASK_IP:
         return make_ip(c, e);
     case SL_MASK_FPE:
         return make_fpe(c, e);
     case SL_MASK_KEEP:
-        return options_keep(c->how, &c->keep, e);
+        return options_keep(&c->how, &c->keep, e);
     case SL_MASK_FERNET:
     case SL_MASK_AES_CBC:
         return make_keyed(c, e);
@@ -233,7 +239,7 @@ sl_rc sl_column_mask_new(const struct sl_masking *how, const struct sl_keyring *
     if (c == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not prepare the mask of a column");
     }
-    c->how = how;
+    c->how = *how;
     c->ring = ring;
     c->masker = m;
     rc = make_method(c, e);
@@ -305,7 +311,7 @@ static sl_rc column_hmac(struct sl_column_mask *c, unsigned at, struct sl_hmac *
     sl_rc rc = SL_OK;
 
     if (c->hmacs[at] == NULL) {
-        SL_TRY(sl_key_derive(sl_keyring_at(c->ring, at), "hmac", c->how->context, bytes,
+        SL_TRY(sl_key_derive(sl_keyring_at(c->ring, at), "hmac", c->how.context, bytes,
                              sizeof bytes, e));
         rc = sl_hmac_new(bytes, sizeof bytes, &c->hmacs[at], e);
         OPENSSL_cleanse(bytes, sizeof bytes);
@@ -343,9 +349,9 @@ static unsigned active_place(const struct sl_keyring *ring)
 static sl_rc method_mask(struct sl_column_mask *c, sl_cleartext value, struct sl_arena *a,
                          sl_str *ret, struct sl_err *e)
 {
-    switch (c->how->method) {
+    switch (c->how.method) {
     case SL_MASK_SIV:
-        return sl_mask_siv(c->masker, c->how->context, value, a, ret, e);
+        return sl_mask_siv(c->masker, c->how.context, value, a, ret, e);
     case SL_MASK_HMAC:
         return hmac_token(c, active_place(c->ring), value, a, ret, e);
     case SL_MASK_IP:
@@ -370,8 +376,8 @@ static sl_rc method_mask(struct sl_column_mask *c, sl_cleartext value, struct sl
 sl_rc sl_column_mask_value(struct sl_column_mask *c, sl_cleartext value, struct sl_arena *a,
                            sl_str *ret, struct sl_err *e)
 {
-    if (c->how->method == SL_MASK_DROP || c->how->method == SL_MASK_FIXED) {
-        *ret = c->how->method == SL_MASK_FIXED ? c->how->value : (sl_str){ 0 };
+    if (c->how.method == SL_MASK_DROP || c->how.method == SL_MASK_FIXED) {
+        *ret = c->how.method == SL_MASK_FIXED ? c->how.value : (sl_str){ 0 };
         return SL_OK;
     }
     if (c->normalize != 0) {
@@ -387,19 +393,22 @@ sl_rc sl_column_mask_value(struct sl_column_mask *c, sl_cleartext value, struct 
 sl_rc sl_column_mask_tokens(struct sl_column_mask *c, sl_cleartext value, struct sl_arena *a,
                             sl_str *ret, unsigned *ret_n, struct sl_err *e)
 {
-    const bool is_siv = c->how->method == SL_MASK_SIV;
+    const bool is_siv = c->how.method == SL_MASK_SIV;
     unsigned n = 0;
 
-    if ((sl_mask_flags(c->how->method) & SL_MASK_JOINS) == 0) {
+    if ((sl_mask_flags(c->how.method) & SL_MASK_JOINS) == 0) {
         return SL_FAIL(e, SL_VALUE, "the results of mask: %s cannot be searched for",
-                       sl_mask_name(c->how->method));
-    }
-    if ((sl_mask_flags(c->how->method) & SL_MASK_HAS_KID) == 0 || value.len == 0) {
-        *ret_n = 1;
-        return sl_column_mask_value(c, value, a, ret, e);
+                       sl_mask_name(c->how.method));
     }
     if (c->normalize != 0) {
         SL_TRY(sl_normalize(c->normalize, value, a, &value, e));
+    }
+    if (value.len == 0) {
+        return SL_FAIL(e, SL_VALUE, "the value is empty once it is normalized: it has no token");
+    }
+    if ((sl_mask_flags(c->how.method) & SL_MASK_HAS_KID) == 0) {
+        *ret_n = 1;
+        return method_mask(c, value, a, ret, e);
     }
     for (unsigned i = 0; i < sl_keyring_n(c->ring); i++) {
         const struct sl_key *key = sl_keyring_at(c->ring, i);
@@ -407,7 +416,7 @@ sl_rc sl_column_mask_tokens(struct sl_column_mask *c, sl_cleartext value, struct
         if (key->state == SL_KEY_RETIRED) {
             continue;
         }
-        SL_TRY(is_siv ? sl_mask_siv_under(c->masker, key, c->how->context, value, a, &ret[n], e)
+        SL_TRY(is_siv ? sl_mask_siv_under(c->masker, key, c->how.context, value, a, &ret[n], e)
                       : hmac_token(c, i, value, a, &ret[n], e));
         n++;
     }
@@ -424,9 +433,9 @@ sl_rc sl_column_unmask(struct sl_column_mask *c, sl_str masked, struct sl_arena 
         *ret = sl_cleartext_of(SL_STR(""));
         return SL_OK;
     }
-    switch (c->how->method) {
+    switch (c->how.method) {
     case SL_MASK_SIV:
-        return sl_unmask_siv(c->masker, c->how->context, masked, a, ret, e);
+        return sl_unmask_siv(c->masker, c->how.context, masked, a, ret, e);
     case SL_MASK_IP:
         return sl_ipcrypt_unmask(c->ipcrypt, masked, a, ret, e);
     case SL_MASK_FPE:
@@ -438,8 +447,8 @@ sl_rc sl_column_unmask(struct sl_column_mask *c, sl_str masked, struct sl_arena 
     case SL_MASK_BASE64:
         return sl_plain_base64_back(masked, a, ret, e);
     default:
-        return SL_FAIL(e, SL_VALUE, "mask: %s cannot be reversed%s", sl_mask_name(c->how->method),
-                       (sl_mask_flags(c->how->method) & SL_MASK_ONE_WAY) != 0
+        return SL_FAIL(e, SL_VALUE, "mask: %s cannot be reversed%s", sl_mask_name(c->how.method),
+                       (sl_mask_flags(c->how.method) & SL_MASK_ONE_WAY) != 0
                            ? "; a vault, where there is one, has the values"
                            : "");
     }

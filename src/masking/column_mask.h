@@ -64,7 +64,8 @@ sl_rc sl_column_mask_value(struct sl_column_mask *c, sl_cleartext value, struct 
  * result names its key; the one otherwise.
  *
  * Shape:   ret has room for SL_KEYRING_MAX
- * Errors:  as sl_column_mask_value; SL_VALUE for a method whose results do not join
+ * Errors:  as sl_column_mask_value; SL_VALUE for a method whose results do not join, and for a
+ *          value that is empty once it is normalized
  */
 sl_rc sl_column_mask_tokens(struct sl_column_mask *c, sl_cleartext value, struct sl_arena *a,
                             sl_str *ret, unsigned *ret_n, struct sl_err *e) SL_MUST_CHECK;

@@ -32,8 +32,8 @@ static const char closing[] =
     "away, `trim` white space at both ends, `nfc` composes accents (Unicode NFC). They go in the\n"
     "order trim, nfc, lower, ip.\n"
     "\n"
-    "The results of `ip` and `fpe` cannot name their key: a column has one key for good, the\n"
-    "ring's first or the one that `kid:` names, whichever key is active.\n"
+    "The results of `ip` and `fpe` cannot name their key: a column has one key for good, the one\n"
+    "that `kid:` names, whichever key is active. While the ring has one key only, that is it.\n"
     "\n"
     "With a `vault:`, the originals of one-way results (`hmac`, `sha256`) are kept in another\n"
     "database, sealed, and `sluice unmask` finds them there.\n";

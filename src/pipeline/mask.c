@@ -43,7 +43,7 @@ static sl_rc vault_add(struct sl_pipeline *p, struct sl_batch *b, const struct s
     struct sl_vault_entry *entry;
 
     if (p->vault == NULL || (sl_mask_flags(column->masking.method) & SL_MASK_ONE_WAY) == 0 ||
-        value.len == 0) {
+        token.len == 0) {
         return SL_OK;
     }
     entry = sl_arena_calloc(&b->arena, 1, sizeof *entry);
@@ -96,21 +96,24 @@ sl_rc sl_seal_verdicts(struct sl_pipeline *p, struct sl_batch *b, struct sl_err 
 
 void sl_masks_refresh(struct sl_pipeline *p)
 {
-    const struct sl_keyring *ring = p->ring != NULL ? atomic_load(p->ring) : p->masks_ring;
+    struct sl_keyring *ring = p->keys != NULL ? sl_key_share_take(p->keys) : NULL;
     struct sl_masks masks = { 0 };
     struct sl_err e = { 0 };
 
-    if (ring == p->masks_ring) {
+    if (ring == NULL || ring == p->masks_ring) {
+        sl_keyring_free(ring);
         return;
     }
-    if (sl_masks_open(p->cfg, ring, &masks, &e) == SL_OK) {
-        sl_masks_close(&p->masks);
-        p->masks = masks;
-    } else {
-        sl_log_err(SL_LOG_ERROR, "the new key ring is of no use; keeping the old one", &e);
+    if (sl_masks_open(p->cfg, ring, &masks, &e) != SL_OK) {
+        sl_log_err(SL_LOG_ERROR, "could not take the new keys; keeping the old ones", &e);
         sl_masks_close(&masks);
+        sl_keyring_free(ring);
+        return;
     }
-    atomic_store(&p->masks_ring, ring);
+    sl_masks_close(&p->masks);
+    sl_keyring_free(p->masks_ring);
+    p->masks = masks;
+    p->masks_ring = ring;
 }
 
 /* A batch has one active key: here is where it is chosen. */

@@ -19,9 +19,9 @@ struct sl_pipeline {
     struct sl_source source;
     struct sl_sink sink;
     struct sl_masks masks;
-    struct sl_keyring *const _Atomic *ring;      /* of all workers; may become another */
-    const struct sl_keyring *_Atomic masks_ring; /* the one that the masks were made from */
-    struct sl_vault *vault;                      /* NULL: there is none */
+    struct sl_key_share *keys;     /* of all workers; NULL: the masks stay as they are */
+    struct sl_keyring *masks_ring; /* held: the one that the masks were made from */
+    struct sl_vault *vault;        /* NULL: there is none */
     struct sl_json_parser *parser;
     struct sl_arena scratch; /* of one record at a time */
     struct sl_backoff backoff;
@@ -51,8 +51,7 @@ sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *
 sl_rc sl_stage_mask(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 
-/* Make the masks anew if the ring has become another.  One that the columns cannot be masked with
- * leaves the old one in force. */
+/* Make the masks anew if the ring has become another.  A failure leaves the old ones in force. */
 void sl_masks_refresh(struct sl_pipeline *p);
 
 /* Seal the bodies of records that have a verdict and no seal yet. */

@@ -16,12 +16,13 @@ static sl_rc uses_of_column(struct sl_pg_conn *c, const struct sl_config *cfg,
     return SL_OK;
 }
 
-static bool column_uses(const struct sl_column *column, sl_str kid, sl_str first)
+/* Without a kid said, it may be any key's. */
+static bool column_uses(const struct sl_column *column, sl_str kid)
 {
     const struct sl_masking *how = &column->masking;
 
     if (how->method == SL_MASK_IP || how->method == SL_MASK_FPE) {
-        return sl_str_eq(how->kid.len > 0 ? how->kid : first, kid);
+        return how->kid.len == 0 || sl_str_eq(how->kid, kid);
     }
     return (sl_mask_flags(how->method) & SL_MASK_HAS_KID) != 0;
 }
@@ -43,7 +44,7 @@ static sl_rc uses_of_vault(const struct sl_pg_conn *like, const struct sl_config
     return SL_OK;
 }
 
-sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str kid, sl_str first,
+sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str kid,
                      struct sl_key_uses *ret, struct sl_err *e)
 {
     const struct sl_pg_masked dead_letters = sl_pg_masked_dead_letters();
@@ -51,7 +52,7 @@ sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str k
     int64_t counts[3];
 
     for (unsigned i = 0; i < cfg->columns_n; i++) {
-        if (column_uses(&cfg->columns[i], kid, first)) {
+        if (column_uses(&cfg->columns[i], kid)) {
             SL_TRY(uses_of_column(c, cfg, &cfg->columns[i], kid, &uses.values_n, e));
         }
     }

@@ -14,11 +14,11 @@ struct sl_key_uses {
 /* Count the uses of a key.  Values of mask: ip and fpe cannot say whose key they are under: all of
  * such a column are under the key that the configuration gives it.
  *
- * Shape:   first is the id of the ring's first key, which is that of a column without one
+ * Shape:   a column of these that has no kid counts as every key's
  * Errors:  those of sl_pg_connect and sl_pg_tokens_count
  * Cost:    reads all of the three tables
  */
-sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str kid, sl_str first,
+sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str kid,
                      struct sl_key_uses *ret, struct sl_err *e) SL_MUST_CHECK;
 
 #endif

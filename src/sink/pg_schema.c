@@ -25,7 +25,7 @@ enum {
     OID_JSONB = 3802,
 };
 
-static const char lock_sql[] = "SELECT pg_advisory_xact_lock(126939412849509);"; /* "sluice" */
+const char sl_pg_lock_sql[] = "SELECT pg_advisory_xact_lock(126939412849509);"; /* "sluice" */
 
 /* ---- SQL ------------------------------------------------------------------------------------------ */
 
@@ -157,7 +157,7 @@ static sl_rc create(struct sl_pg_conn *c, const struct sl_config *cfg, bool has_
     sl_rc rc;
 
     sl_buf_init(&sql, SQL_MAX);
-    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", lock_sql);
+    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
     if (!has_schema) {
         sl_pg_schema_sql(&sql, PQserverVersion(c->pg));
     }

@@ -18,6 +18,10 @@ struct sl_pg_target {
     sl_str pipeline; /* name in the ledger: configured, else schema.table */
 };
 
+/* Takes the lock under which objects are created, until the transaction ends: concurrent CREATE IF
+ * NOT EXISTS fails. */
+extern const char sl_pg_lock_sql[];
+
 /* Write the SQL of sluice's own objects, for a server of that version (150004). */
 void sl_pg_schema_sql(struct sl_buf *out, int server_version);
 

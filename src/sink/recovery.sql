@@ -303,7 +303,8 @@ DECLARE
 BEGIN
     IF current_setting('log_min_messages') ~ '^(debug[1-5]|info|notice|warning)$' THEN
         RAISE WARNING '%', line;
-    ELSE
+    ELSIF token IS NOT NULL THEN
+        -- The server adds the statement: of a search, that would be the value.
         RAISE LOG '%', line;
     END IF;
 END $$;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "sink/pg_copy.h"
+#include "sink/pg_schema.h"
 #include "sink/pg_sql.h"
 
 enum {
@@ -92,8 +93,9 @@ sl_rc sl_vault_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct
                        "-c FILE prints the SQL), or say create: if_missing",
                        SL_ARG(cfg->vault.table));
     }
-    sl_buf_add_str(&sql, SL_STR("SET client_min_messages = warning;"));
+    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
     sl_vault_sql(&sql, cfg);
+    sl_buf_add_str(&sql, SL_STR("COMMIT"));
     sl_buf_add_char(&sql, '\0');
     SL_TRY(sl_buf_rc(&sql, e));
     return sl_pg_exec(c, SL_PG_SESSION, sql.ptr, NULL, 0, NULL, e);

@@ -22,7 +22,7 @@ def random_text(r, n):
     out = b""
     while len(out) < n:
         char = chr(r.randint(*r.choice(RANGES))).encode()
-        if char != b"\n" and len(out) + len(char) <= n:
+        if char not in (b"\n", b"\r") and len(out) + len(char) <= n:
             out += char
     return out.decode()
 

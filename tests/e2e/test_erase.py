@@ -535,3 +535,31 @@ def test_help_says_what_it_cannot_reach(bare):
     text = bare.good("erase", "--help").text.lower()
     for word in ("backups", "ledger", "select and delete", "queue"):
         assert word in text
+
+
+def test_a_value_that_normalizes_to_nothing_erases_nothing(sluice, queue, db):
+    sluice.settings["columns"][2].update(normalize="trim", required=False)
+    queue.send([login(1, ip=""), login(2, ip="  "), login(3)])
+    sluice.drain()
+    call(sluice, "--context", "ip", "--yes", value="  ")
+    assert db.count() == 3
+
+
+def test_a_line_may_end_as_on_windows(sluice, queue, db):
+    queue.send([login(1, ip="9.9.9.9"), login(2)])
+    sluice.drain()
+    call(sluice, "--context", "ip", "--yes", value="9.9.9.9\r")
+    assert db.count() == 1
+
+
+def test_the_same_field_masked_in_another_way_goes_too(sluice, queue, db, cluster):
+    vault = cluster.new_database()
+    sluice.settings["vault"] = {"url": vault.url}
+    sluice.settings["columns"].append({"name": "s", "from": "ip", "type": "varchar(64)",
+                                       "mask": "sha256"})
+    queue.send([login(1, ip="9.9.9.9")])
+    sluice.drain()
+    call(sluice, "--context", "ip", "--yes", value="9.9.9.9")
+    left = vault.count("sluice_vault")
+    vault.drop()
+    assert (db.count(), left) == (0, 0)

@@ -305,3 +305,24 @@ def test_joins_stay_right_while_keys_change(sluice, queue, db):
                         stdin=b"192.0.2.1\n").text.strip()
     assert db.one("SELECT count(*) FROM user_logins WHERE masked_ip = ANY (%s::text[])", found) == 2
     assert json.loads(found.replace("{", "[").replace("}", "]"))[0].startswith("v1.k1.")
+
+
+def test_what_normalizes_to_nothing_is_nothing_to_keep(sluice, queue, db, cluster):
+    vault = with_vault(sluice, cluster)
+    load(sluice, queue, column("t", "hmac", type="varchar(64)", normalize="trim"),
+         bodies=[login(0, ip="  "), login(1)])
+    assert values(db, "t")[0] == "" and vault.count("sluice_vault") == 1
+    result = sluice.call("tokens", "-c", sluice.path, "--columns", "t", stdin=b"  \n")
+    assert result.rc == 1 and result.text == "\n", result
+    vault.drop()
+
+
+def test_many_may_make_the_vault_at_once(sluice, queue, db, cluster):
+    sluice.settings["columns"] = [dict(USER), column("t", "hmac", type="varchar(64)")]
+    sluice.drain()
+    vault = with_vault(sluice, cluster)
+    sluice.write()
+    running = [sluice.start("run", "-c", sluice.path, "--until-empty") for _ in range(5)]
+    results = [r.wait(40) for r in running]
+    vault.drop()
+    assert {r.rc for r in results} == {0}, [r for r in results if r.rc]

@@ -464,3 +464,34 @@ def test_a_wrong_command_line_exits_64(sluice, arguments, word):
 def test_a_missing_table_is_named(sluice):
     sluice.make_keys()
     assert "table user_logins does not exist" in rewrap(sluice, rc=78).err
+
+
+def test_an_old_copy_of_the_keys_takes_nothing_back(sluice, queue, db):
+    keys = [bytes([n]) * 32 for n in (1, 2)]
+
+    def put(*states):
+        with open(sluice.keys, "w", encoding="ascii") as f:
+            f.writelines(tokens.key_line(f"k{n + 1}", keys[n], s) for n, s in enumerate(states))
+        os.chmod(sluice.keys, 0o600)
+
+    put("decrypt", "active")
+    queue.send([login(1)])
+    sluice.drain()
+    put("active", "decrypt")
+    result = sluice.call("rewrap", "-c", sluice.path)
+    assert result.rc == 78 and "newest copy" in result.err, result
+    assert db.one("SELECT masked_ip FROM user_logins").startswith("v1.k2.")
+    sluice.good("rewrap", "-c", sluice.path, "--kid", "k2")
+    assert db.one("SELECT masked_ip FROM user_logins").startswith("v1.k1.")
+
+
+def test_a_table_that_is_not_there_says_nothing_of_a_key(sluice, queue, db):
+    queue.send([login(1)])
+    sluice.drain()
+    sluice.good("keys", "add", sluice.keys)
+    sluice.good("keys", "activate", sluice.keys, "k2")
+    sluice.postgres["table"] = "user_login"
+    result = sluice.call("keys", "retire", sluice.keys, "k1", "-c", sluice.write(), "--destroy",
+                         "--yes")
+    assert result.rc == 78 and "user_login" in result.err, result
+    assert "k1" in tokens.read_keys(sluice.keys)

@@ -165,3 +165,52 @@ def test_a_database_of_the_older_schema_gets_what_is_missing(sluice, queue, db):
     queue.send([login(0)])
     assert sluice.drain().loaded == 1
     assert db.has("sluice.unmask_audit") and db.one("SELECT schema_version FROM sluice.meta") == 2
+
+
+@pytest.mark.parametrize("last", [
+    {"name": "masked_device_id", "from": "device_id", "type": "varchar(256)", "mask": "siv"},
+    {"name": "masked_device_id", "from": "device_id", "type": "text", "mask": "fpe",
+     "format": "ddd-dd-dddd"}], ids=["siv", "fpe"])
+def test_columns_that_cannot_come_back_do_not_disturb_the_others(sluice, queue, db, last):
+    sluice.settings["columns"] = [
+        {"name": "net", "from": "ip", "type": "text", "mask": "keep", "keep": "/24"},
+        {"name": "masked_ip", "from": "ip", "type": "varchar(256)", "mask": "siv"}, last,
+        {"name": "user_id", "from": "user_id", "type": "text"}]
+    queue.send([login(1, device_id="123-45-6789")])
+    sluice.drain()
+    result = unmask(sluice, "--where", "true", *REASON)
+    assert result.rc == 0, result
+    row, = csv.DictReader(io.StringIO(result.text))
+    assert (row["masked_ip"], row["masked_device_id"]) == (IPS[1], "123-45-6789")
+
+
+def test_a_context_is_masked_as_its_column_is(sluice, queue, db):
+    sluice.settings["columns"][2]["normalize"] = "ip"
+    queue.send([login(1, ip="::FFFF:1.2.3.4")])
+    sluice.drain()
+    for which in (("--columns", "masked_ip"), ("--context", "ip")):
+        found = sluice.good("tokens", "-c", sluice.path, *which, stdin=b"::ffff:1.2.3.4\r\n")
+        assert db.one("SELECT count(*) FROM user_logins WHERE masked_ip = ANY (%s::text[])",
+                      found.text.strip()) == 1
+    sluice.settings["columns"][3].update(context="ip")
+    result = sluice.call("tokens", "-c", sluice.write(), "--context", "ip", stdin=b"1.2.3.4")
+    assert result.rc == 64 and "--columns" in result.err, result
+
+
+def test_a_file_without_a_header_is_not_repeated(sluice):
+    sluice.make_keys()
+    result = sluice.call("mask", "-c", sluice.write(), "--columns", "masked_ip", "--csv",
+                         stdin=b"Jane Doe,Paris\n")
+    assert result.rc == 64 and "masked_ip" in result.err and "Jane" not in result.err, result
+
+
+def test_bytes_that_are_no_token_stop_no_others(sluice, queue, db, cluster):
+    vault = cluster.new_database()
+    sluice.settings["vault"] = {"url": vault.url}
+    sluice.settings["columns"][2].update(mask="hmac")
+    queue.send([login(1)])
+    sluice.drain()
+    result = unmask(sluice, "--columns", "masked_ip", *REASON,
+                    stdin=b"\xff\n" + in_table(db)[0].encode() + b"\n")
+    vault.drop()
+    assert result.rc == 1 and result.text.splitlines() == ["", IPS[1]], result

@@ -260,7 +260,7 @@ static const struct good {
     { SL_TABLE_LINES, "", "", "", "", "" },
     { SL_TABLE_LINES, "", "\n", "\n", "", "" },
     { SL_TABLE_LINES, "", "a\n\n\nb", "<a>\n\n\n<b>\n", "1 0 a|4 0 b|", "" },
-    { SL_TABLE_LINES, "", " a\t\r\n" BOM "\n", "< a\t\r>\n<" BOM ">\n", "1 0  a\t\r|2 0 " BOM "|",
+    { SL_TABLE_LINES, "", " a\t\r\n" BOM "\n", "< a\t>\r\n<" BOM ">\n", "1 0  a\t|2 0 " BOM "|",
       "" },
     { SL_TABLE_LINES, "", "a,\"b\"\n", "<a,\"b\">\n", "1 0 a,\"b\"|", "" },
 
@@ -413,12 +413,14 @@ static const struct bad {
     sl_rc rc;
     const char *msg;
 } bads[] = {
-    { SL_TABLE_CSV, "x", "a,b,c\n1,2,3\n", SL_USAGE, "no column is named 'x'; there are: a, b, c" },
-    { SL_TABLE_CSV, "a", "A,b\n1,2\n", SL_USAGE, "no column is named 'a'; there are: A, b" },
+    { SL_TABLE_CSV, "x", "a,b,c\n1,2,3\n", SL_USAGE,
+      "no column is named 'x' in the first line, the header, of 3 fields" },
+    { SL_TABLE_CSV, "a", "A,b\n1,2\n", SL_USAGE,
+      "no column is named 'a' in the first line, the header, of 2 fields" },
     { SL_TABLE_CSV, "a", " a,b\n1,2\n", SL_USAGE,
-      "no column is named 'a'; the first line must be the header, and does not look like names" },
+      "no column is named 'a' in the first line, the header, of 2 fields" },
     { SL_TABLE_CSV, "ip", "alice,192.0.2.1\n", SL_USAGE,
-      "no column is named 'ip'; the first line must be the header, and does not look like names" },
+      "no column is named 'ip' in the first line, the header, of 2 fields" },
     { SL_TABLE_CSV, "a", "a,b,a\n", SL_USAGE, "two columns are named 'a'" },
     { SL_TABLE_CSV, "a,a", "a,b\n", SL_USAGE, "column 'a' is named twice" },
     { SL_TABLE_CSV, "", "a,b\n", SL_USAGE, "0 columns are named, 1 to 64 can be" },
