@@ -1,0 +1,50 @@
+"""test_storm.py - thousands of messages through every fault at once: none lost, none twice."""
+import pytest
+
+import sluice as program
+from fakesqs import Fake
+
+MESSAGES = 4000
+# Each kind, how likely, and on which action.
+WEATHER = [
+    ("throttle", "*", 0.03), ("error_500", "*", 0.02), ("error_503", "*", 0.02),
+    ("reset_before", "*", 0.02), ("reset_after", "*", 0.02), ("late_500", "*", 0.01),
+    ("truncated", "ReceiveMessage", 0.02), ("html", "ReceiveMessage", 0.01),
+    ("duplicate", "ReceiveMessage", 0.03), ("twice", "ReceiveMessage", 0.03),
+    ("out_of_order", "ReceiveMessage", 0.2), ("partial", "DeleteMessageBatch", 0.05),
+    ("expired_handle", "DeleteMessageBatch", 0.02), ("duplicate", "DeleteMessageBatch", 0.02),
+]
+
+
+@pytest.fixture
+def fake(binary, tmp_path):
+    with open(tmp_path / "fakesqs.log", "wb") as log:
+        f = Fake(binary, log, seed=7)
+        yield f
+        f.stop()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_fault_at_once(binary, tmp_path, fake, db, processes):
+    queue = fake.new_queue(VisibilityTimeout=3)
+    s = program.Sluice(binary, tmp_path, program.clean_environment(tmp_path, fake))
+    s.use(queue, db).with_message_id().in_parallel(2, 4)
+    s.drain()  # makes the table
+    made = fake.fill(queue, MESSAGES, bad=0.02)
+    for kind, action, probability in WEATHER:
+        fake.fault(kind, action, probability=probability)
+    s.write()
+    running = [s.start("run", "-c", s.path, "--until-empty") for _ in range(processes)]
+    results = [r.wait(100) for r in running]
+    s.stop_all()
+    hits = fake.hits()
+    assert all(hits[kind] for kind, _, _ in WEATHER), hits
+    fake.clear()
+    assert {r.rc for r in results} == {0}, results
+    s.drain(within=60)  # what a given-up delete left behind is a duplicate
+    fates = {fate.id: fate for fate in fake.fates(queue)}
+    good = sorted(i for i, fate in fates.items() if not fate.is_bad)
+    rows = sorted(i for i, in db.rows("SELECT message_id FROM user_logins"))
+    assert len(fates) == MESSAGES and rows == good, "lost or doubled"
+    assert len(db.dead()) == made["bad"] == MESSAGES - len(good)
+    assert fake.report(queue)["deleted"] == MESSAGES
