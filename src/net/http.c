@@ -31,7 +31,6 @@ struct sl_http {
     CURLM *multi;
     struct sl_http_call *idle;
     struct sl_http_call *busy;
-    unsigned n;
 };
 
 static pthread_once_t curl_started = PTHREAD_ONCE_INIT;
@@ -211,7 +210,6 @@ sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request, str
     }
     call->next = h->busy;
     h->busy = call;
-    h->n++;
     return SL_OK;
 }
 
@@ -225,7 +223,6 @@ static void http_unlink(struct sl_http *h, struct sl_http_call *call)
     *at = call->next;
     call->next = h->idle;
     h->idle = call;
-    h->n--;
 }
 
 static void call_outcome(struct sl_http_call *call, CURLcode result)
@@ -317,9 +314,4 @@ short sl_http_wait(struct sl_http *h, int fd, short events, int64_t due_ms)
 void sl_http_wake(struct sl_http *h)
 {
     (void)curl_multi_wakeup(h->multi);
-}
-
-unsigned sl_http_n(const struct sl_http *h)
-{
-    return h->n;
 }

@@ -50,7 +50,4 @@ short sl_http_wait(struct sl_http *h, int fd, short events, int64_t due_ms);
 /* End the worker's wait early.  Threads: any; the only function here that is. */
 void sl_http_wake(struct sl_http *h);
 
-/* Requests under way. */
-unsigned sl_http_n(const struct sl_http *h);
-
 #endif

@@ -1,4 +1,4 @@
-"""test_storm.py - thousands of messages through every fault at once: none lost, none twice."""
+"""test_storm.py - thousands of messages through many faults at once: none lost, none twice."""
 import pytest
 
 import sluice as program
@@ -25,7 +25,7 @@ def fake(binary, tmp_path):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_every_fault_at_once(binary, tmp_path, fake, db, processes):
+def test_many_faults_at_once(binary, tmp_path, fake, db, processes):
     queue = fake.new_queue(VisibilityTimeout=3)
     s = program.Sluice(binary, tmp_path, program.clean_environment(tmp_path, fake))
     s.use(queue, db).with_message_id().in_parallel(2, 4)
