@@ -1,4 +1,4 @@
-"""test_storm.py - thousands of messages through many faults at once: none lost, none twice."""
+"""storm.py - thousands of messages through many faults at once: none lost, none twice."""
 import pytest
 
 import sluice as program
