@@ -87,7 +87,6 @@ FILE_LINES_MAX = 500
 FILES_LONG = {
     "src/config/columns.c": "one list of settings and the checks of its rows, in the order of a column",
     "src/sink/pg.c": "one transaction and its second ways; pieces would share all of its state",
-    "src/sink/pg_schema.c": "the SQL of every object stands beside what compares with it",
     "src/source/sqs.c": "one object behind source.h; its wire format, calls and leases are apart",
 }
 

@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "keys/key_config.h"
+#include "sink/pg_migrations.h"
 #include "sink/pg_recovery.h"
 #include "sink/pg_schema.h"
 #include "sink/vault.h"
@@ -70,7 +71,7 @@ static sl_rc print_schema(const struct sql_options *o, struct sl_buf *out, struc
 {
     struct sl_config cfg;
 
-    sl_pg_schema_sql(out, SQL_FOR_VERSION);
+    sl_pg_migrations_sql(out, 0, SQL_FOR_VERSION);
     if (o->common.config == NULL) {
         return SL_OK;
     }

@@ -73,9 +73,9 @@ enum sl_convert { SL_CONVERT_NONE, SL_CONVERT_VERSION, SL_CONVERT_TEXT };
 
 enum sl_create { SL_CREATE_NEVER, SL_CREATE_IF_MISSING };
 
-enum sl_dedup { SL_DEDUP_MESSAGE_ID };
+enum sl_dedup { SL_DEDUP_MESSAGE_ID, SL_DEDUP_FIELD, SL_DEDUP_BODY };
 
-enum sl_dead_letter { SL_DEAD_LETTER_TABLE };
+enum sl_dead_letter { SL_DEAD_LETTER_TABLE, SL_DEAD_LETTER_LEAVE, SL_DEAD_LETTER_QUEUE };
 
 struct sl_path_step {
     sl_str name;    /* of a member, or */
@@ -143,7 +143,14 @@ struct sl_config {
 
     sl_str pipeline; /* name in the ledger; "" = the schema-qualified target table */
     enum sl_dedup dedup;
+    sl_str dedup_field; /* of SL_DEDUP_FIELD, as written; "" else */
+    unsigned dedup_window_s;
+    unsigned ledger_days;
     enum sl_dead_letter dead_letter;
+    sl_str dead_letter_url;    /* of SL_DEAD_LETTER_QUEUE; "" else */
+    unsigned dead_letter_days; /* 0 = for ever */
+    unsigned outage_patience_s;
+    unsigned stall_after_s;
     unsigned workers; /* 0 = number of cores */
     size_t memory_bytes;
     unsigned linger_ms;

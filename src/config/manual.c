@@ -81,7 +81,8 @@ static void manual_kind(struct sl_buf *out, const struct sl_setting *s)
     case SL_KIND_WORD:
         for (unsigned i = 0, n = 0; i < SL_SETTING_WORDS_MAX; i++) {
             if (s->words[i] != NULL) {
-                sl_buf_printf(out, "%s`%s`", n++ > 0 ? " or " : "", s->words[i]);
+                sl_buf_printf(out, "%s`%s%s`", n++ > 0 ? " or " : "", s->words[i],
+                              sl_setting_argument(s, i));
             }
         }
         break;

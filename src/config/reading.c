@@ -4,76 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config/units.h"
+
 enum {
     PATH_CHARS = 96,            /* the longest path has 28 */
     VALUE_MAX_BYTES = 64 << 10, /* of one value, with its variables replaced */
 };
 
 /* --- numbers ------------------------------------------------------------------------------- */
-
-struct unit {
-    const char *name;
-    int64_t factor;
-};
-
-/* In milliseconds. */
-static const struct unit duration_units[] = {
-    { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { NULL, 0 },
-};
-
-static const struct unit size_units[] = {
-    { "", 1 }, { "KiB", 1 << 10 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 }, { NULL, 0 },
-};
-
-static const struct unit no_units[] = { { "", 1 }, { NULL, 0 } };
-
-/* Digits, perhaps a blank, a unit. */
-static bool unit_number(sl_str text, const struct unit *units, int64_t *ret)
-{
-    sl_str digits = { text.ptr, 0 };
-    sl_str unit;
-    int64_t number;
-
-    while (digits.len < text.len && text.ptr[digits.len] >= '0' && text.ptr[digits.len] <= '9') {
-        digits.len++;
-    }
-    unit = sl_str_trim((sl_str){ text.ptr + digits.len, text.len - digits.len });
-    if (!sl_str_to_i64(digits, &number)) {
-        return false;
-    }
-    for (; units->name != NULL; units++) {
-        if (sl_str_eq(unit, sl_str_of(units->name))) {
-            return !__builtin_mul_overflow(number, units->factor, ret);
-        }
-    }
-    return false;
-}
-
-static bool number_of_kind(const struct sl_setting *s, sl_str text, int64_t *ret)
-{
-    switch (s->kind) {
-    case SL_KIND_SIZE:
-        return unit_number(text, size_units, ret);
-    case SL_KIND_MS:
-        return unit_number(text, duration_units, ret);
-    case SL_KIND_SECONDS:
-        if (!unit_number(text, duration_units, ret) || *ret % 1000 != 0) {
-            return false;
-        }
-        *ret /= 1000;
-        return true;
-    default:
-        return unit_number(text, no_units, ret);
-    }
-}
-
-static const char *number_examples(enum sl_kind kind)
-{
-    return kind == SL_KIND_SIZE      ? ", written as 67108864, 64MiB or 1GiB"
-           : kind == SL_KIND_MS      ? ", written as 200ms, 30s or 2m"
-           : kind == SL_KIND_SECONDS ? " in whole seconds, written as 30, 30s or 2m"
-                                     : "";
-}
 
 static void reading_store(const struct sl_reading *rd, const struct sl_setting *s, int64_t value)
 {
@@ -103,43 +41,12 @@ static sl_rc reading_number(struct sl_reading *rd, const struct sl_setting *s, s
         reading_store(rd, s, 0);
         return SL_OK;
     }
-    if (!number_of_kind(s, text, &number) || number < s->min || number > s->max) {
+    if (!sl_units_read(s->kind, text, &number) || number < s->min || number > s->max) {
         sl_setting_range(s, range);
         return SL_FAIL_AT(e, place, "%s must be %s%s, not \"%" SL_FMT "\"", s->path, range,
-                          number_examples(s->kind), SL_ARG(sl_yaml_clip(text)));
+                          sl_units_examples(s->kind), SL_ARG(sl_yaml_clip(text)));
     }
     reading_store(rd, s, number);
-    return SL_OK;
-}
-
-/* --- words --------------------------------------------------------------------------------- */
-
-static sl_rc reading_word(struct sl_reading *rd, const struct sl_setting *s, sl_str text,
-                          struct sl_place place, struct sl_err *e)
-{
-    SL_AUTO(sl_buf_done) struct sl_buf words = { .max_bytes = 512 };
-
-    for (unsigned i = 0; i < SL_SETTING_WORDS_MAX; i++) {
-        if (s->words[i] != NULL && sl_str_eq(text, sl_str_of(s->words[i]))) {
-            reading_store(rd, s, i);
-            return SL_OK;
-        }
-    }
-    sl_setting_words(s, &words);
-    return SL_FAIL_AT(e, place, "%s cannot be \"%" SL_FMT "\"; allowed: %" SL_FMT, s->path,
-                      SL_ARG(sl_yaml_clip(text)), SL_ARG(sl_buf_str(&words)));
-}
-
-static sl_rc reading_bool(struct sl_reading *rd, const struct sl_setting *s, sl_str text,
-                          struct sl_place place, struct sl_err *e)
-{
-    const bool is = sl_str_eq(text, SL_STR("true"));
-
-    if (!is && !sl_str_eq(text, SL_STR("false"))) {
-        return SL_FAIL_AT(e, place, "%s must be true or false, not \"%" SL_FMT "\"", s->path,
-                          SL_ARG(sl_yaml_clip(text)));
-    }
-    reading_store(rd, s, is);
     return SL_OK;
 }
 
@@ -238,6 +145,54 @@ static sl_rc reading_copy(struct sl_reading *rd, const struct sl_setting *s, sl_
         return SL_FAIL(e, SL_NOMEM, "no memory for the configuration");
     }
     memcpy((char *)rd->base + s->at, &copy, sizeof copy);
+    return SL_OK;
+}
+
+/* --- words --------------------------------------------------------------------------------- */
+
+/* What stands behind "field:" goes to a member of its own. */
+static sl_rc reading_argument(struct sl_reading *rd, const struct sl_setting *s, size_t skip,
+                              sl_str text, struct sl_place place, struct sl_err *e)
+{
+    const struct sl_setting argument = {
+        .path = s->path, .at = s->argument_at, .kind = SL_KIND_TEXT, .min = 1, .max = 1024
+    };
+
+    return reading_copy(rd, &argument, (sl_str){ text.ptr + skip, text.len - skip }, place, e);
+}
+
+static sl_rc reading_word(struct sl_reading *rd, const struct sl_setting *s, sl_str text,
+                          struct sl_place place, struct sl_err *e)
+{
+    SL_AUTO(sl_buf_done) struct sl_buf words = { .max_bytes = 512 };
+
+    for (unsigned i = 0; i < SL_SETTING_WORDS_MAX; i++) {
+        const sl_str word = sl_str_of(s->words[i] != NULL ? s->words[i] : "");
+        const bool has_argument = word.len > 0 && sl_setting_argument(s, i)[0] != '\0';
+
+        if (word.len == 0) {
+            continue;
+        }
+        if (has_argument ? sl_str_starts(text, word) : sl_str_eq(text, word)) {
+            reading_store(rd, s, i);
+            return has_argument ? reading_argument(rd, s, word.len, text, place, e) : SL_OK;
+        }
+    }
+    sl_setting_words(s, &words);
+    return SL_FAIL_AT(e, place, "%s cannot be \"%" SL_FMT "\"; allowed: %" SL_FMT, s->path,
+                      SL_ARG(sl_yaml_clip(text)), SL_ARG(sl_buf_str(&words)));
+}
+
+static sl_rc reading_bool(struct sl_reading *rd, const struct sl_setting *s, sl_str text,
+                          struct sl_place place, struct sl_err *e)
+{
+    const bool is = sl_str_eq(text, SL_STR("true"));
+
+    if (!is && !sl_str_eq(text, SL_STR("false"))) {
+        return SL_FAIL_AT(e, place, "%s must be true or false, not \"%" SL_FMT "\"", s->path,
+                          SL_ARG(sl_yaml_clip(text)));
+    }
+    reading_store(rd, s, is);
     return SL_OK;
 }
 
@@ -452,6 +407,9 @@ void sl_reading_presets(struct sl_reading *rd)
             memcpy((char *)rd->base + s->at, &empty, sizeof empty);
         } else if (s->kind != SL_KIND_COLUMNS) {
             reading_store(rd, s, s->preset);
+        }
+        if (s->argument != NULL) {
+            memcpy((char *)rd->base + s->argument_at, &empty, sizeof empty);
         }
     }
 }

@@ -1,8 +1,6 @@
 /* config/settings.c - THE TABLE of settings, and how names are looked up in it. */
 #include "config/settings.h"
 
-#include <stdio.h>
-
 #define AT(m)   .member = #m, .at = offsetof(struct sl_config, m)
 #define FLAG(m) .flag_at = offsetof(struct sl_overrides, m)
 
@@ -212,17 +210,78 @@ static const struct sl_setting rows[] = {
         .path = "dedup",
         AT(dedup),
         .kind = SL_KIND_WORD,
-        .words = { [SL_DEDUP_MESSAGE_ID] = "message_id" },
+        .words = { [SL_DEDUP_MESSAGE_ID] = "message_id",
+                   [SL_DEDUP_FIELD] = "field:",
+                   [SL_DEDUP_BODY] = "body" },
+        .argument = "NAME",
+        .argument_at = offsetof(struct sl_config, dedup_field),
         .preset = SL_DEDUP_MESSAGE_ID,
-        .doc = "What makes two deliveries the same message.",
+        .doc = "What makes two deliveries the same message: the queue's id; a field of the body, "
+               "written like a column's `from`; or the whole body, which merges identical events.",
+    },
+    {
+        .path = "dedup_window",
+        AT(dedup_window_s),
+        .kind = SL_KIND_SECONDS,
+        .min = 3600,
+        .max = INT64_C(3650) * 86400,
+        .preset = INT64_C(15) * 86400,
+        .unit = "s",
+        .doc = "With `field:` and `body`: how long the ledger remembers a key.",
+    },
+    {
+        .path = "ledger_days",
+        AT(ledger_days),
+        .kind = SL_KIND_COUNT,
+        .min = 15, /* SQS keeps a message for 14 days at most */
+        .max = 30, /* 32 slots of a day each, and one of them is written to */
+        .preset = 15,
+        .doc = "With `message_id`: for how many days the ledger remembers a message, counted from "
+               "when it was sent.",
     },
     {
         .path = "dead_letter",
         AT(dead_letter),
         .kind = SL_KIND_WORD,
-        .words = { [SL_DEAD_LETTER_TABLE] = "table" },
+        .words = { [SL_DEAD_LETTER_TABLE] = "table",
+                   [SL_DEAD_LETTER_LEAVE] = "leave",
+                   [SL_DEAD_LETTER_QUEUE] = "queue:" },
+        .argument = "URL",
+        .argument_at = offsetof(struct sl_config, dead_letter_url),
         .preset = SL_DEAD_LETTER_TABLE,
-        .doc = "Where a record goes that cannot be loaded: `sluice.dead_letter`, its body sealed.",
+        .doc = "Where a record goes that cannot be loaded: to `sluice.dead_letter`, its body "
+               "sealed; left in the queue, for the queue's own redrive policy; or to another "
+               "queue, its body sealed.",
+    },
+    {
+        .path = "dead_letter_days",
+        AT(dead_letter_days),
+        .kind = SL_KIND_COUNT,
+        .max = 36500,
+        .preset_doc = "`0`: until `sluice dead purge`",
+        .doc = "For how many days dead letters are kept in `sluice.dead_letter`.",
+    },
+    {
+        .path = "outage_patience",
+        AT(outage_patience_s),
+        .kind = SL_KIND_SECONDS,
+        .min = 1,
+        .max = 39600, /* 11 hours: SQS hides a message for 12 at most */
+        .preset = 900,
+        .unit = "s",
+        .doc = "How long messages are held while the database takes nothing; then they are handed "
+               "back to the queue, and the wait goes on without them.",
+    },
+    {
+        .path = "stall_after",
+        AT(stall_after_s),
+        .kind = SL_KIND_SECONDS,
+        .min = 10,
+        .max = 86400,
+        .preset = 300,
+        .unit = "s",
+        .doc = "A worker that has stayed in one step for so long is reported; twice as long, and "
+               "the program ends with status 75, to be started anew.",
     },
     {
         .path = "workers",
@@ -392,93 +451,4 @@ sl_str sl_settings_nearest(const struct sl_settings *t, const char *path, sl_str
         }
     }
     return nearest;
-}
-
-bool sl_setting_has_word(const struct sl_setting *s, sl_str text)
-{
-    for (unsigned i = 0; i < SL_SETTING_WORDS_MAX; i++) {
-        if (s->words[i] != NULL && sl_str_eq(text, sl_str_of(s->words[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void sl_setting_words(const struct sl_setting *s, struct sl_buf *out)
-{
-    bool is_first = true;
-
-    for (unsigned i = 0; i < SL_SETTING_WORDS_MAX; i++) {
-        if (s->words[i] != NULL) {
-            sl_buf_printf(out, "%s%s", is_first ? "" : ", ", s->words[i]);
-            is_first = false;
-        }
-    }
-}
-
-const char *sl_kind_name(enum sl_kind kind)
-{
-    static const char *const names[] = {
-        [SL_KIND_TEXT] = "a text",
-        [SL_KIND_PRINTABLE] = "a text",
-        [SL_KIND_ENDPOINT] = "an http or https URL",
-        [SL_KIND_QUEUE_URL] = "an http or https URL",
-        [SL_KIND_POSTGRES] = "a connection URL",
-        [SL_KIND_TABLE] = "a table name",
-        [SL_KIND_FROM] = "a path or fact",
-        [SL_KIND_TYPE] = "a column type",
-        [SL_KIND_WORD] = "a word",
-        [SL_KIND_BOOL] = "true or false",
-        [SL_KIND_COUNT] = "a whole number",
-        [SL_KIND_SECONDS] = "a duration",
-        [SL_KIND_MS] = "a duration",
-        [SL_KIND_SIZE] = "a size",
-        [SL_KIND_COLUMNS] = "a list of columns",
-    };
-
-    return names[kind];
-}
-
-bool sl_kind_is_text(enum sl_kind kind)
-{
-    return kind <= SL_KIND_TYPE;
-}
-
-static void number_of_bytes(int64_t bytes, char out[static SL_SETTING_NUMBER_MAX])
-{
-    static const char *const units[] = { "", "KiB", "MiB", "GiB" };
-    unsigned i = 0;
-
-    while (i < 3 && bytes != 0 && bytes % 1024 == 0) {
-        bytes /= 1024;
-        i++;
-    }
-    (void)snprintf(out, SL_SETTING_NUMBER_MAX, "%lld%s", (long long)bytes, units[i]);
-}
-
-void sl_setting_number(enum sl_kind kind, int64_t number, char out[static SL_SETTING_NUMBER_MAX])
-{
-    if (kind == SL_KIND_SIZE) {
-        number_of_bytes(number, out);
-        return;
-    }
-    if (kind == SL_KIND_MS && number % 1000 == 0) {
-        number /= 1000;
-        kind = SL_KIND_SECONDS;
-    }
-    (void)snprintf(out, SL_SETTING_NUMBER_MAX, "%lld%s", (long long)number,
-                   kind == SL_KIND_MS        ? "ms"
-                   : kind == SL_KIND_SECONDS ? "s"
-                                             : "");
-}
-
-void sl_setting_range(const struct sl_setting *s, char out[static SL_SETTING_NUMBER_MAX])
-{
-    char min[SL_SETTING_NUMBER_MAX];
-    char max[SL_SETTING_NUMBER_MAX];
-
-    sl_setting_number(s->kind, s->min, min);
-    sl_setting_number(s->kind, s->max, max);
-    (void)snprintf(out, SL_SETTING_NUMBER_MAX, "%s%.30s to %.30s", s->has_auto ? "auto or " : "",
-                   min, max);
 }

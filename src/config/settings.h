@@ -40,8 +40,10 @@ struct sl_setting {
     int64_t max; /* 0: no limit but the file's */
     int64_t preset;
     const char *preset_doc; /* what the preset means, in words; NULL: the preset itself */
-    const char *words[SL_SETTING_WORDS_MAX];
-    const char *unit; /* "s", "ms", "bytes"; NULL: none */
+    const char *words[SL_SETTING_WORDS_MAX]; /* "field:" takes an argument, as in field:NAME */
+    const char *argument;                    /* what it is called; NULL: no word takes one */
+    size_t argument_at;                      /* where it goes, a sl_str */
+    const char *unit;                        /* "s", "ms", "bytes"; NULL: none */
     const char *flag; /* of the command line, that takes its place; NULL: none */
     size_t flag_at;   /* in sl_overrides */
     const char *doc;
@@ -77,6 +79,9 @@ sl_str sl_settings_nearest(const struct sl_settings *t, const char *path, sl_str
 
 /* Whether this is one of its words. */
 bool sl_setting_has_word(const struct sl_setting *s, sl_str text);
+
+/* What follows one of its words: "NAME" behind "field:"; "" if nothing does. */
+const char *sl_setting_argument(const struct sl_setting *s, unsigned word);
 
 /* The words of a setting, printed with commas between. */
 void sl_setting_words(const struct sl_setting *s, struct sl_buf *out);

@@ -3,11 +3,10 @@
 
 #include <stdlib.h>
 
+#include "sink/pg_migrations.h"
 #include "sink/pg_sql.h"
 
 enum {
-    SLOTS = 32,
-    PARTITIONED_KEYS_SINCE = 110000, /* a partitioned table may have a primary key */
     SQL_MAX = 256 << 10,
     VARHDRSZ = 4, /* a varchar's typmod is its length and this */
 
@@ -28,73 +27,6 @@ enum {
 const char sl_pg_lock_sql[] = "SELECT pg_advisory_xact_lock(126939412849509);"; /* "sluice" */
 
 /* ---- SQL ------------------------------------------------------------------------------------------ */
-
-static void ledger_sql(struct sl_buf *out, bool is_partitioned)
-{
-    sl_buf_add_str(out, SL_STR("CREATE TABLE IF NOT EXISTS sluice.ledger (\n"
-                               "    slot       smallint    NOT NULL,\n"
-                               "    sent_at    timestamptz NOT NULL,\n"
-                               "    message_id text        COLLATE \"C\" NOT NULL,\n"
-                               "    pipeline   text        COLLATE \"C\" NOT NULL,\n"
-                               "    batch_id   uuid        NOT NULL,\n"
-                               "    PRIMARY KEY (slot, sent_at, message_id, pipeline)\n"
-                               ")"));
-    if (!is_partitioned) {
-        sl_buf_add_str(out, SL_STR(";\n"));
-        return;
-    }
-    sl_buf_add_str(out, SL_STR(" PARTITION BY LIST (slot);\n"));
-    for (int slot = 0; slot < SLOTS; slot++) {
-        sl_buf_printf(out,
-                      "CREATE TABLE IF NOT EXISTS sluice.ledger_%02d PARTITION OF sluice.ledger"
-                      " FOR VALUES IN (%d);\n",
-                      slot, slot);
-    }
-}
-
-void sl_pg_schema_sql(struct sl_buf *out, int server_version)
-{
-    sl_buf_add_str(
-        out, SL_STR("CREATE SCHEMA IF NOT EXISTS sluice;\n"
-                    "CREATE TABLE IF NOT EXISTS sluice.meta (schema_version integer NOT NULL);\n"));
-    ledger_sql(out, server_version >= PARTITIONED_KEYS_SINCE);
-    sl_buf_add_str(out,
-                   SL_STR("CREATE TABLE IF NOT EXISTS sluice.dead_letter (\n"
-                          "    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
-                          "    pipeline    text        NOT NULL,\n"
-                          "    message_id  text        NOT NULL,\n"
-                          "    sent_at     timestamptz NOT NULL,\n"
-                          "    received_at timestamptz NOT NULL,\n"
-                          "    stage       text        NOT NULL,\n"
-                          "    reason      text        NOT NULL,\n"
-                          "    field       text,\n"
-                          "    sqlstate    text,\n"
-                          "    sealed_body bytea       NOT NULL CHECK (length(sealed_body) > 0),\n"
-                          "    status      text        NOT NULL DEFAULT 'new',\n"
-                          "    UNIQUE (pipeline, message_id)\n"
-                          ");\n"
-                          "CREATE TABLE IF NOT EXISTS sluice.key_check (\n"
-                          "    kid         text        PRIMARY KEY,\n"
-                          "    check_value text        NOT NULL\n"
-                          ");\n"));
-    sl_buf_add_str(out,
-                   SL_STR("CREATE TABLE IF NOT EXISTS sluice.unmask_audit (\n"
-                          "    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
-                          "    at          timestamptz NOT NULL DEFAULT clock_timestamp(),\n"
-                          "    os_user     text        NOT NULL,\n"
-                          "    db_user     text        NOT NULL DEFAULT session_user,\n"
-                          "    pipeline    text        NOT NULL,\n"
-                          "    contexts    text[]      NOT NULL,\n"
-                          "    n           bigint      NOT NULL,\n"
-                          "    how         text        NOT NULL,\n"
-                          "    reason      text        NOT NULL CHECK (reason <> '')\n"
-                          ");\n"));
-    sl_buf_printf(out,
-                  "INSERT INTO sluice.meta SELECT %d"
-                  " WHERE NOT EXISTS (SELECT FROM sluice.meta);\n"
-                  "UPDATE sluice.meta SET schema_version = %d WHERE schema_version < %d;\n",
-                  SL_SCHEMA_VERSION, SL_SCHEMA_VERSION, SL_SCHEMA_VERSION);
-}
 
 void sl_pg_target_sql(struct sl_buf *out, const struct sl_config *cfg)
 {
@@ -131,46 +63,22 @@ static bool is_true(const PGresult *result, int row, int column)
     return PQgetvalue(result, row, column)[0] == 't';
 }
 
-/* Objects of an older sluice are completed as if they were missing. */
-static sl_rc version_check(struct sl_pg_conn *c, bool *ret_is_old, struct sl_err *e)
+static sl_rc version_read(struct sl_pg_conn *c, unsigned *ret, struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     int64_t version = 0;
 
     SL_TRY(sl_pg_exec(c, SL_PG_SESSION, "SELECT max(schema_version) FROM sluice.meta", NULL, 0,
                       &result, e));
-    if (!sl_str_to_i64(sl_str_of(PQgetvalue(result, 0, 0)), &version) ||
+    if (!sl_str_to_i64(sl_str_of(PQgetvalue(result, 0, 0)), &version) || version < 1 ||
         version > SL_SCHEMA_VERSION) {
         return SL_FAIL(e, SL_SCHEMA,
                        "schema sluice of this database is version %lld, this program knows %d: "
                        "use the newer program",
                        (long long)version, SL_SCHEMA_VERSION);
     }
-    *ret_is_old = version < SL_SCHEMA_VERSION;
+    *ret = (unsigned)version;
     return SL_OK;
-}
-
-static sl_rc create(struct sl_pg_conn *c, const struct sl_config *cfg, bool has_schema,
-                    bool has_target, struct sl_err *e)
-{
-    struct sl_buf sql;
-    sl_rc rc;
-
-    sl_buf_init(&sql, SQL_MAX);
-    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
-    if (!has_schema) {
-        sl_pg_schema_sql(&sql, PQserverVersion(c->pg));
-    }
-    if (!has_target) {
-        sl_pg_target_sql(&sql, cfg);
-    }
-    sl_buf_add_str(&sql, SL_STR("COMMIT"));
-    rc = run_sql(c, &sql, NULL, e);
-    sl_buf_done(&sql);
-    if (rc != SL_OK && c->pg != NULL) {
-        (void)!sl_pg_exec(c, SL_PG_SESSION, "ROLLBACK", NULL, 0, NULL, NULL);
-    }
-    return rc;
 }
 
 static void add_regclass(struct sl_buf *out, const struct sl_config *cfg)
@@ -185,8 +93,14 @@ static void add_regclass(struct sl_buf *out, const struct sl_config *cfg)
     sl_buf_done(&name);
 }
 
-static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret_schema,
-                          bool *ret_target, struct sl_err *e)
+/* What is there; version 0 = nothing of sluice's. */
+struct objects {
+    unsigned version;
+    bool has_target;
+};
+
+static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg, struct objects *ret,
+                          struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     struct sl_buf sql;
@@ -198,27 +112,22 @@ static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg, boo
     sl_buf_add_str(&sql, SL_STR(" IS NOT NULL"));
     rc = run_sql(c, &sql, &result, e);
     sl_buf_done(&sql);
-    if (rc == SL_OK) {
-        *ret_schema = is_true(result, 0, 0);
-        *ret_target = is_true(result, 0, 1);
+    if (rc != SL_OK) {
+        return rc;
     }
-    return rc;
+    *ret = (struct objects){ .has_target = is_true(result, 0, 1) };
+    return is_true(result, 0, 0) ? version_read(c, &ret->version, e) : SL_OK;
 }
 
 sl_rc sl_pg_schema_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret_schema,
                         bool *ret_target, struct sl_err *e)
 {
-    bool has_schema = false;
-    bool has_target = false;
-    bool is_old = false;
+    struct objects o;
 
     SL_TRY(sl_pg_connect(c, e));
-    SL_TRY(find_objects(c, cfg, &has_schema, &has_target, e));
-    if (has_schema) {
-        SL_TRY(version_check(c, &is_old, e));
-    }
-    *ret_schema = has_schema && !is_old;
-    *ret_target = has_target;
+    SL_TRY(find_objects(c, cfg, &o, e));
+    *ret_schema = o.version == SL_SCHEMA_VERSION;
+    *ret_target = o.has_target;
     return SL_OK;
 }
 
@@ -244,6 +153,43 @@ sl_rc sl_pg_rights(struct sl_pg_conn *c, bool has_schema, struct sl_buf *missing
     return SL_OK;
 }
 
+/* Look again under the lock: another process may have been faster. */
+static sl_rc create_missing(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
+{
+    struct objects o;
+    struct sl_buf sql;
+    sl_rc rc;
+
+    SL_TRY(find_objects(c, cfg, &o, e));
+    sl_buf_init(&sql, SQL_MAX);
+    sl_pg_migrations_sql(&sql, o.version, PQserverVersion(c->pg));
+    if (!o.has_target) {
+        sl_pg_target_sql(&sql, cfg);
+    }
+    sl_buf_add_str(&sql, SL_STR("COMMIT"));
+    rc = run_sql(c, &sql, NULL, e);
+    sl_buf_done(&sql);
+    return rc;
+}
+
+static sl_rc create(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
+{
+    struct sl_buf sql;
+    sl_rc rc;
+
+    sl_buf_init(&sql, SQL_MAX);
+    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
+    rc = run_sql(c, &sql, NULL, e);
+    sl_buf_done(&sql);
+    if (rc == SL_OK) {
+        rc = create_missing(c, cfg, e);
+    }
+    if (rc != SL_OK && c->pg != NULL) {
+        (void)!sl_pg_exec(c, SL_PG_SESSION, "ROLLBACK", NULL, 0, NULL, NULL);
+    }
+    return rc;
+}
+
 sl_rc sl_pg_schema_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
 {
     bool has_schema = false;
@@ -258,7 +204,7 @@ sl_rc sl_pg_schema_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, st
                        SL_ARG(has_target ? SL_STR("sluice") : cfg->postgres.table),
                        has_target ? ", or is of an older version" : "");
     }
-    return has_schema && has_target ? SL_OK : create(c, cfg, has_schema, has_target, e);
+    return has_schema && has_target ? SL_OK : create(c, cfg, e);
 }
 
 /* ---- the target as it is ---------------------------------------------------------------------------- */

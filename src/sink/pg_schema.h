@@ -8,8 +8,6 @@
 #include "keys/keyring.h"
 #include "sink/pg_conn.h"
 
-enum { SL_SCHEMA_VERSION = 2 }; /* 2: unmask_audit */
-
 /* The target as the catalog has it. */
 struct sl_pg_target {
     sl_str schema;   /* bare */
@@ -21,9 +19,6 @@ struct sl_pg_target {
 /* Takes the lock under which objects are created, until the transaction ends: concurrent CREATE IF
  * NOT EXISTS fails. */
 extern const char sl_pg_lock_sql[];
-
-/* Write the SQL of sluice's own objects, for a server of that version (150004). */
-void sl_pg_schema_sql(struct sl_buf *out, int server_version);
 
 /* Write CREATE TABLE for the target of a configuration. */
 void sl_pg_target_sql(struct sl_buf *out, const struct sl_config *cfg);

@@ -189,7 +189,8 @@ static void refuses_an_unknown_setting(void **state)
     refused(
         HEAD COLUMN "sourse: {}\n",
         "s.yaml:5:1: unknown setting \"sourse\"; did you mean \"source\"? allowed here: source, "
-        "keys, vault, sink, pipeline, dedup, dead_letter, workers, memory, linger, "
+        "keys, vault, sink, pipeline, dedup, dedup_window, ledger_days, dead_letter, "
+        "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
         "allow_cleartext, "
         "columns");
     refused("sink:\n  postgres:\n    tabel: x\n",
@@ -205,7 +206,9 @@ static void refuses_an_unknown_setting(void **state)
     refused("metrics: {}\n",
             "s.yaml:1:1: unknown setting \"metrics\"; allowed here: source, keys, vault, sink, "
             "pipeline, "
-            "dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
+            "dedup, dedup_window, ledger_days, dead_letter, "
+            "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
+            "allow_cleartext, columns");
 }
 
 static void refuses_a_dotted_or_a_cut_name(void **state)
@@ -214,7 +217,9 @@ static void refuses_a_dotted_or_a_cut_name(void **state)
     refused("keys.file: x\n",
             "s.yaml:1:1: unknown setting \"keys.file\"; allowed here: source, keys, vault, sink, "
             "pipeline, "
-            "dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
+            "dedup, dedup_window, ledger_days, dead_letter, "
+            "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
+            "allow_cleartext, columns");
     refused("keys: { \"file\\0x\": y }\n",
             "s.yaml:1:9: unknown setting \"file\"; did you mean \"file\"? allowed here: file, env, "
             "credential, command, fd");
@@ -281,8 +286,11 @@ static void refuses_the_wrong_kind_of_value(void **state)
 static void refuses_a_word_that_is_not_allowed(void **state)
 {
     (void)state;
-    refused("dedup: body\n", "s.yaml:1:8: dedup cannot be \"body\"; allowed: message_id");
-    refused("dead_letter: leave\n", "s.yaml:1:14: dead_letter cannot be \"leave\"; allowed: table");
+    refused("dedup: header\n", "s.yaml:1:8: dedup cannot be \"header\"; allowed: message_id, "
+                               "field:NAME, body");
+    refused("dead_letter: queue\n", "s.yaml:1:14: dead_letter cannot be \"queue\"; allowed: table, "
+                                    "leave, queue:URL");
+    refused("dedup: 'field:'\n", "s.yaml:1:8: dedup must be 1 to 1024 bytes");
     refused("sink: { postgres: { create: always } }\n",
             "s.yaml:1:29: sink.postgres.create cannot be \"always\"; allowed: never, if_missing");
     refused(
@@ -313,17 +321,30 @@ static void refuses_a_number_out_of_bounds(void **state)
     refused("memory: 99999999999999999GiB\n",
             "s.yaml:1:9: memory must be 8MiB to 64GiB, written as 67108864, 64MiB or 1GiB, not "
             "\"99999999999999999GiB\"");
-    refused("linger: 61s\n", "s.yaml:1:9: linger must be 0s to 60s, written as 200ms, 30s or 2m, "
+    refused("linger: 61s\n", "s.yaml:1:9: linger must be 0s to 1m, written as 200ms, 30s or 2m, "
                              "not \"61s\"");
     refused("source: { sqs: { wait_time: 21 } }\n",
             "s.yaml:1:29: source.sqs.wait_time must be 0s to 20s in whole seconds, written as 30, "
-            "30s or 2m, not \"21\"");
+            "30s, 2m, 12h or 15d, not \"21\"");
     refused("source: { sqs: { wait_time: 200ms } }\n",
             "s.yaml:1:29: source.sqs.wait_time must be 0s to 20s in whole seconds, written as 30, "
-            "30s or 2m, not \"200ms\"");
+            "30s, 2m, 12h or 15d, not \"200ms\"");
     refused("source: { sqs: { visibility_timeout: 13h } }\n",
-            "s.yaml:1:38: source.sqs.visibility_timeout must be 0s to 43200s in whole seconds, "
-            "written as 30, 30s or 2m, not \"13h\"");
+            "s.yaml:1:38: source.sqs.visibility_timeout must be 0s to 12h in whole seconds, "
+            "written as 30, 30s, 2m, 12h or 15d, not \"13h\"");
+}
+
+static void takes_a_word_with_an_argument(void **state)
+{
+    struct sl_config cfg = taken("dedup: field:order.id\ndead_letter: 'queue:https://h/dlq'\n"
+                                 "source: { sqs: { queue_url: https://h/q } }\n" KEYS SINK COLUMN);
+
+    (void)state;
+    assert_int_equal(cfg.dedup, SL_DEDUP_FIELD);
+    assert_true(sl_str_eq(cfg.dedup_field, SL_STR("order.id")));
+    assert_int_equal(cfg.dead_letter, SL_DEAD_LETTER_QUEUE);
+    assert_true(sl_str_eq(cfg.dead_letter_url, SL_STR("https://h/dlq")));
+    sl_config_done(&cfg);
 }
 
 static void takes_numbers_with_their_units(void **state)
@@ -901,7 +922,9 @@ static void never_replaces_a_name(void **state)
     refused(
         "${SL_TEST_B}: x\n",
         "s.yaml:1:1: unknown setting \"${SL_TEST_B}\"; allowed here: source, keys, vault, sink, "
-        "pipeline, dedup, dead_letter, workers, memory, linger, allow_cleartext, columns");
+        "pipeline, dedup, dedup_window, ledger_days, dead_letter, "
+        "dead_letter_days, outage_patience, stall_after, workers, memory, linger, allow_cleartext, "
+        "columns");
 }
 
 /* --- flags --------------------------------------------------------------------------------- */
@@ -1266,6 +1289,7 @@ int main(void)
         cmocka_unit_test(refuses_the_wrong_kind_of_value),
         cmocka_unit_test(refuses_a_word_that_is_not_allowed),
         cmocka_unit_test(refuses_a_number_out_of_bounds),
+        cmocka_unit_test(takes_a_word_with_an_argument),
         cmocka_unit_test(takes_numbers_with_their_units),
         cmocka_unit_test(refuses_a_text_out_of_bounds),
         cmocka_unit_test(refuses_an_address_that_is_none),
