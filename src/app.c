@@ -116,7 +116,7 @@ static unsigned workers_wanted(const struct sl_app *app)
     return cores < 1 ? 1 : (unsigned)cores;
 }
 
-static struct sl_sqs_settings source_settings(struct sl_app *app)
+static struct sl_sqs_settings source_settings(struct sl_app *app, struct sl_worker *w)
 {
     const struct sl_config *cfg = app->cfg;
     const unsigned queue_s = (unsigned)app->queue.visibility_timeout_s;
@@ -127,6 +127,7 @@ static struct sl_sqs_settings source_settings(struct sl_app *app)
         .cfg = cfg,
         .target = &app->aws,
         .shared = &app->shared,
+        .counters = &w->counters,
         .stop = &app->stop,
         .sets_visibility = own_s != 0 || queue_s == 0,
         .returns_at_end = app->options.is_dry_run,
@@ -141,30 +142,31 @@ static struct sl_sqs_settings source_settings(struct sl_app *app)
 
 static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err *e)
 {
-    const struct sl_sqs_settings settings = source_settings(app);
+    const struct sl_sqs_settings settings = source_settings(app, w);
     struct sl_pipeline *p = &w->pipeline;
 
     *p = (struct sl_pipeline){ .cfg = app->cfg,
-                               .counters = &app->counters,
+                               .counters = &w->counters,
                                .stop = &app->stop,
                                .batch_rows = SL_BATCH_ROWS,
                                .backoff = { .base_ms = 100,
                                             .cap_ms = 5000,
                                             .random = (uint64_t)sl_clock_at_ms() + w->number } };
     w->stop = &app->stop;
+    w->exits_on_outage = app->options.exits_on_outage;
     p->keys = &app->keys;
     p->masks_ring = sl_key_share_take(&app->keys);
     sl_arena_init(&p->scratch, SL_BATCH_BYTES, 64 << 10);
     SL_TRY(sl_sqs_open(&settings, &p->source, e));
     SL_TRY(sl_json_parser_new(PARSER_MAX, &p->parser, e));
     if (app->cfg->vault.url.len > 0 && !app->options.is_dry_run) {
-        SL_TRY(sl_vault_open(app->cfg, p->source.wait, &app->stop, &p->vault, e));
+        SL_TRY(sl_vault_open(app->cfg, sl_worker_wait(w), &app->stop, &p->vault, e));
     }
     SL_TRY(sl_masks_open(app->cfg, p->masks_ring, &p->masks, e));
     if (app->options.is_dry_run) {
         return sl_ndjson_open(app->cfg, &p->sink, e);
     }
-    return sl_pg_open(app->cfg, &app->target, p->source.wait, &app->stop, &p->sink, e);
+    return sl_pg_open(app->cfg, &app->target, sl_worker_wait(w), &app->stop, &p->sink, e);
 }
 
 static void worker_close(struct sl_worker *w)
@@ -219,7 +221,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
     *app = (struct sl_app){ .cfg = cfg, .options = *options };
     sl_app_block_signals();
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
-    sl_sqs_shared_init(&app->shared, &app->counters, options->max_messages);
+    sl_sqs_shared_init(&app->shared, options->max_messages);
     SL_TRY(sl_keys_of(cfg, &ring, e));
     sl_key_share_init(&app->keys, ring);
     app->has_keys = true;

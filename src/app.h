@@ -18,13 +18,13 @@ struct sl_app_options {
     int64_t max_messages; /* INT64_MAX for no limit */
     bool until_empty;
     bool is_dry_run;
+    bool exits_on_outage;
 };
 
 struct sl_app {
     const struct sl_config *cfg;
     struct sl_app_options options;
     struct sl_arena arena;
-    struct sl_counters counters;
     struct sl_key_share keys;
     bool has_keys;
     sem_t reloads; /* one for each SIGHUP */
@@ -35,6 +35,7 @@ struct sl_app {
     struct sl_stop stop;
     bool has_signal;        /* one that stops: the second one kills.  The signal thread's own */
     _Atomic bool has_ended; /* no worker runs any more */
+    bool is_abandoned;      /* one does, and is stuck: free nothing */
     struct sl_worker *workers;
     unsigned workers_n;
     int64_t started_ms; /* monotonic */
@@ -53,9 +54,17 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
 /* Run until told to stop, the queue is empty, or the limit is reached.  The first SIGTERM or
  * SIGINT stops cleanly; the second ends the process with 128 + signal.
  *
- * Errors:  what ended a worker (stop); SL_BUG when the counts do not add up
+ * Errors:  what ended a worker (stop)
+ *          SL_MISMATCH (stop)  the counts do not add up
+ *          SL_STALLED (stop)   a worker is stuck, and its thread still there: say so and _exit
  */
 sl_rc sl_app_run(struct sl_app *app, struct sl_err *e) SL_MUST_CHECK;
+
+/* Tell all workers to stop.  Threads: any */
+void sl_app_stop(struct sl_app *app, bool is_urgent);
+
+/* What all workers have counted so far.  Threads: any */
+struct sl_counts sl_app_counts(const struct sl_app *app);
 
 /* Keep SIGHUP for later: during the start it would end the process.  Threads: main, first of all. */
 void sl_app_block_signals(void);

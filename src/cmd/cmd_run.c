@@ -24,6 +24,8 @@ const char sl_help_run[] =
     "      --dry-run          print rows as NDJSON on stdout, write and delete nothing; at most\n"
     "                         10 messages unless --max-messages says otherwise; they are handed\n"
     "                         back, and their receive counts have risen\n"
+    "      --exit-on-outage   exit with 75 when the database has taken nothing for "
+    "outage_patience\n"
     "      --summary-json F   write the summary as JSON to file F as well\n" SL_OPTIONS_HELP "\n"
     "The last line on stderr is the summary. Exit status: 0 done; 64 wrong usage; 75 queue or\n"
     "database not reachable; 78 wrong configuration, keys or schema; 1 or 70 the work failed.\n"
@@ -50,6 +52,9 @@ static sl_rc run_take(struct run_options *o, int option, char *value, struct sl_
     case 'd':
         o->app.is_dry_run = true;
         return SL_OK;
+    case 'x':
+        o->app.exits_on_outage = true;
+        return SL_OK;
     case 's':
         o->summary_json = value;
         return SL_OK;
@@ -70,6 +75,7 @@ static sl_rc run_parse(int argc, char **argv, struct run_options *o, struct sl_e
         SL_OPTIONS_LONG,
         { "until-empty", no_argument, NULL, 'e' },
         { "dry-run", no_argument, NULL, 'd' },
+        { "exit-on-outage", no_argument, NULL, 'x' },
         { "max-messages", required_argument, NULL, 'm' },
         { "summary-json", required_argument, NULL, 's' },
         { 0 },
@@ -93,39 +99,37 @@ static sl_rc run_parse(int argc, char **argv, struct run_options *o, struct sl_e
 /* ---- the summary --------------------------------------------------------------------------------------------- */
 
 /* To the last ack, not to the last empty poll: that is how long the work took. */
-static double run_seconds(const struct sl_app *app)
+static double run_seconds(const struct sl_app *app, const struct sl_counts *c)
 {
-    const int64_t end_ms = atomic_load(&app->counters.last_ack_due_ms);
+    const int64_t end_ms = c->last_ack_due_ms;
 
     return end_ms <= app->started_ms ? 0 : (double)(end_ms - app->started_ms) / 1000;
 }
 
 static void summary_print(const struct sl_app *app)
 {
-    const struct sl_counters *c = &app->counters;
-    const double seconds = run_seconds(app);
-    const uint64_t received = sl_counted(&c->received);
+    const struct sl_counts c = sl_app_counts(app);
+    const double seconds = run_seconds(app, &c);
+    const uint64_t received = c.received;
 
     (void)fprintf(stderr,
                   "received %" PRIu64 ", loaded %" PRIu64 ", duplicates %" PRIu64
                   ", dead-lettered %" PRIu64 ", returned %" PRIu64 ", in %.2f s (%.0f/s)\n",
-                  received, sl_counted(&c->loaded), sl_counted(&c->duplicates),
-                  sl_counted(&c->dead_lettered), sl_counted(&c->returned), seconds,
+                  received, c.loaded, c.duplicates, c.dead_lettered, c.returned, seconds,
                   seconds > 0 ? (double)received / seconds : 0.0);
 }
 
 static void summary_json(const struct sl_app *app, struct sl_buf *out)
 {
-    const struct sl_counters *c = &app->counters;
-    const double seconds = run_seconds(app);
+    const struct sl_counts c = sl_app_counts(app);
+    const double seconds = run_seconds(app, &c);
 
     sl_buf_add_char(out, '{');
-#define X(name, prometheus, text) \
-    sl_buf_printf(out, "\"" #name "\": %" PRIu64 ", ", sl_counted(&c->name));
+#define X(name, prometheus, text) sl_buf_printf(out, "\"" #name "\": %" PRIu64 ", ", c.name);
 #include "telemetry/metrics.def"
 #undef X
     sl_buf_printf(out, "\"seconds\": %.3f, \"per_second\": %.1f}\n", seconds,
-                  seconds > 0 ? (double)sl_counted(&c->received) / seconds : 0.0);
+                  seconds > 0 ? (double)c.received / seconds : 0.0);
 }
 
 static sl_rc summary_write(const struct sl_app *app, const char *path, struct sl_err *e)
@@ -167,6 +171,9 @@ static sl_rc run_app(const struct run_options *o, const struct sl_config *cfg, s
             (void)sl_cmd_fail("run", e);
         }
         summary_print(&app);
+        if (app.is_abandoned) {
+            _exit(sl_rc_exit(rc));
+        }
     } else {
         (void)sl_cmd_fail("run", e);
     }

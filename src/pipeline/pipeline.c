@@ -2,11 +2,18 @@
  * the source only after the sink has it for good. */
 #include "pipeline/pipeline.h"
 
+#include "base/fault_point.h"
+
 static sl_rc batch_run(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 {
+    SL_FAULT_POINT(received);
+    sl_pulse_enter(&p->pulse, SL_STAGE_decode);
     SL_TRY(sl_stage_decode(p, b, e)); /* 2 decode */
-    SL_TRY(sl_stage_mask(p, b, e));   /* 3 mask   */
-    return sl_stage_load(p, b, e);    /* 4 load   */
+    SL_FAULT_POINT(decoded);
+    sl_pulse_enter(&p->pulse, SL_STAGE_mask);
+    SL_TRY(sl_stage_mask(p, b, e)); /* 3 mask   */
+    SL_FAULT_POINT(masked);
+    return sl_stage_load(p, b, e); /* 4 load   */
 }
 
 sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_n, struct sl_err *e)
@@ -14,11 +21,14 @@ sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_
     SL_AUTO(sl_batch_done) struct sl_batch b = { 0 };
     sl_rc rc;
 
+    sl_pulse_enter(&p->pulse, SL_STAGE_receive);
     SL_TRY(sl_batch_init(&b, p->batch_rows, SL_BATCH_BYTES, e));
     rc = p->source.ops->receive(p->source.self, &b, due_ms, e); /* 1 receive */
     if (rc == SL_OK && b.n > 0) {
         rc = batch_run(p, &b, e);
     }
+    SL_FAULT_POINT(before_ack);
+    sl_pulse_enter(&p->pulse, SL_STAGE_ack);
     p->source.ops->ack(p->source.self, &b); /* 5 ack: only what has an outcome, so is committed */
     p->source.ops->release(p->source.self,
                            &b); /* and the rest goes back: nothing, if all is well */

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "masking/column_mask.h"
 #include "net/backoff.h"
+#include "pipeline/pulse.h"
 #include "record/batch.h"
 #include "sink/sink.h"
 #include "sink/vault.h"
@@ -27,6 +28,8 @@ struct sl_pipeline {
     struct sl_backoff backoff;
     const struct sl_stop *stop;
     unsigned batch_rows;
+    struct sl_pulse pulse;
+    unsigned patience_s; /* how long the next outage is borne; 0 = as configured */
 };
 
 enum {
@@ -38,6 +41,8 @@ enum {
  *
  * Shape:   waits for messages until `due_ms`; *ret_n is how many came, 0 is no failure
  * Errors:  a receive that failed (retry): call again
+ *          SL_OUTAGE (retry)      the patience is over and what was held is handed back; receiving
+ *                                 is paused until sl_pipeline_await_sink has returned
  *          SL_STOPPED             told to stop at once during an outage
  *          SL_KEY, SL_CRYPTO, SL_SCHEMA, SL_BUG (stop)
  *          After a failure nothing is lost: what is committed is deleted, the rest handed back.
@@ -45,6 +50,10 @@ enum {
  */
 sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_n, struct sl_err *e)
     SL_MUST_CHECK;
+
+/* Wait until the database takes loads again, with nothing held meanwhile, or a stop is asked for;
+ * then receive again.  Blocks: in the worker's wait */
+void sl_pipeline_await_sink(struct sl_pipeline *p);
 
 /* The stages.  Record failures become verdicts; what they return is a failure of the batch. */
 sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;

@@ -1,6 +1,8 @@
 /* pipeline/worker.c - a thread around the flow; the fate of a failed batch is decided here. */
 #include "pipeline/worker.h"
 
+#include <time.h>
+
 #include "base/clock.h"
 #include "telemetry/log.h"
 
@@ -43,11 +45,35 @@ static void pause_after(struct sl_worker *w)
     }
 }
 
+/* Between two batches, what was received has an end or waits in the source: promise 7. */
+static void reconcile(struct sl_worker *w)
+{
+    const struct sl_source *source = &w->pipeline.source;
+    const uint64_t in_flight = source->ops->in_flight(source->self);
+    struct sl_counts c = { 0 };
+
+    sl_counts_add(&c, &w->counters);
+    if (c.received == sl_counts_ended(&c) + in_flight) {
+        return;
+    }
+    sl_count(&w->counters.mismatches, 1);
+    if (!w->is_mismatch_said) {
+        w->is_mismatch_said = true;
+        SL_LOG(SL_LOG_ERROR, "the counts do not add up: please report this",
+               sl_field_int("sluice.received", (int64_t)c.received),
+               sl_field_int("sluice.loaded", (int64_t)c.loaded),
+               sl_field_int("sluice.duplicates", (int64_t)c.duplicates),
+               sl_field_int("sluice.dead_lettered", (int64_t)c.dead_lettered),
+               sl_field_int("sluice.returned", (int64_t)c.returned),
+               sl_field_int("sluice.in_flight", (int64_t)in_flight));
+    }
+}
+
 static void report(struct sl_worker *w)
 {
     const struct sl_source *source = &w->pipeline.source;
 
-    atomic_store(&w->in_flight, source->ops->in_flight(source->self));
+    reconcile(w);
     atomic_store(&w->is_idle, source->ops->is_idle(source->self));
 }
 
@@ -67,6 +93,12 @@ static void follow(struct sl_worker *w)
         report(w);
         if (rc == SL_OK) {
             last.rc = n > 0 ? SL_OK : last.rc;
+        } else if (rc == SL_OUTAGE && !w->exits_on_outage) {
+            sl_log_err(SL_LOG_WARN, "handed back what was held; waiting without it", &e);
+            sl_pipeline_await_sink(&w->pipeline);
+        } else if (rc == SL_OUTAGE) {
+            w->failure = e;
+            return;
         } else if (sl_rc_fate(rc) == SL_FATE_RETRY) {
             say_again(&e, n, &last, &last_ms);
             if (n > 0 || rc == SL_NOMEM) {
@@ -117,9 +149,28 @@ static void *worker_main(void *ctx)
         finish(w);
     }
     judge(w);
+    sl_pulse_enter(&w->pipeline.pulse, SL_STAGE_ack);
     source->ops->flush(source->self, sl_clock_now_ms() + FLUSH_MS);
     report(w);
+    atomic_store(&w->has_ended, true);
     return NULL;
+}
+
+static short worker_wait(void *self, int fd, short events, int64_t due_ms)
+{
+    struct sl_worker *w = self;
+    const struct sl_wait *wait = &w->pipeline.source.wait;
+    const short ready = wait->until(wait->self, fd, events, due_ms);
+
+    if (ready != 0) {
+        sl_pulse_beat(&w->pipeline.pulse);
+    }
+    return ready;
+}
+
+struct sl_wait sl_worker_wait(struct sl_worker *w)
+{
+    return (struct sl_wait){ .self = w, .until = worker_wait };
 }
 
 sl_rc sl_worker_start(struct sl_worker *w, struct sl_err *e)
@@ -131,10 +182,23 @@ sl_rc sl_worker_start(struct sl_worker *w, struct sl_err *e)
     return SL_OK;
 }
 
-void sl_worker_join(struct sl_worker *w)
+bool sl_worker_join(struct sl_worker *w, unsigned wait_ms)
 {
-    if (w->is_started) {
-        (void)pthread_join(w->thread, NULL);
-        w->is_started = false;
+    struct timespec until;
+
+    if (!w->is_started) {
+        return true;
     }
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    if (pthread_timedjoin_np(w->thread, NULL, &until) != 0) {
+        return false;
+    }
+    w->is_started = false;
+    return true;
 }

@@ -122,6 +122,13 @@ static sl_rc ndjson_load(void *self, struct sl_batch *b, struct sl_err *e)
     return fflush(stdout) == 0 ? SL_OK : SL_FAIL(e, SL_IO, "could not write to stdout");
 }
 
+static sl_rc ndjson_probe(void *self, struct sl_err *e)
+{
+    (void)self;
+    (void)e;
+    return SL_OK;
+}
+
 static void ndjson_close(void *self)
 {
     struct ndjson_sink *p = self;
@@ -132,7 +139,9 @@ static void ndjson_close(void *self)
 
 sl_rc sl_ndjson_open(const struct sl_config *cfg, struct sl_sink *ret, struct sl_err *e)
 {
-    static const struct sl_sink_ops ops = { .load = ndjson_load, .close = ndjson_close };
+    static const struct sl_sink_ops ops = { .load = ndjson_load,
+                                            .probe = ndjson_probe,
+                                            .close = ndjson_close };
     struct ndjson_sink *p = calloc(1, sizeof *p);
 
     if (p == NULL) {

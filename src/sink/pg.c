@@ -9,7 +9,9 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/fault_point.h"
 #include "sink/pg_copy.h"
+#include "sink/pg_stuck.h"
 #include "telemetry/log.h"
 
 enum {
@@ -215,6 +217,14 @@ static sl_rc insert_dead_letters(struct pg_sink *p, const struct pg_entry *entri
     return sl_pg_exec(&p->conn, SL_PG_DEAD_LETTERS, sql, params, 9, NULL, e);
 }
 
+static sl_rc commit(struct pg_sink *p, struct sl_err *e)
+{
+    SL_FAULT_POINT(before_commit);
+    SL_TRY(sl_pg_exec(&p->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e));
+    SL_FAULT_POINT(committed);
+    return SL_OK;
+}
+
 static sl_rc copy_rows(struct pg_sink *p, unsigned rows, struct sl_err *e)
 {
     if (rows == 0) {
@@ -240,7 +250,7 @@ static sl_rc load_optimistic(struct pg_sink *p, struct pg_work *w, struct pg_ent
     SL_TRY(sl_pg_copy(&p->conn, SL_PG_LEDGER, copy_ledger, sl_buf_str(&p->ledger), e));
     SL_TRY(copy_rows(p, rows, e));
     SL_TRY(insert_dead_letters(p, entries, n, e));
-    return sl_pg_exec(&p->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e);
+    return commit(p, e);
 }
 
 /* ---- the ledger knows some of them ----------------------------------------------------------- */
@@ -355,7 +365,7 @@ static sl_rc load_asking(struct pg_sink *p, struct pg_work *w, struct pg_entry *
     SL_TRY(ask_ledger(p, w, entries, n, insert, mark_new, e));
     SL_TRY(copy_rows(p, encode_rows(p, entries, n), e));
     SL_TRY(insert_dead_letters(p, entries, n, e));
-    return sl_pg_exec(&p->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e);
+    return commit(p, e);
 }
 
 /* ---- a range of entries ------------------------------------------------------------------------ */
@@ -394,6 +404,7 @@ static sl_rc load_once(struct pg_sink *p, struct pg_work *w, struct pg_entry *en
         entries[i].is_known = false;
         entries[i].is_ours = false;
     }
+    SL_FAULT_POINT(before_load);
     p->conn.fault = (struct sl_pg_fault){ 0 };
     rc = load_optimistic(p, w, entries, n, e);
     if (rc != SL_OK && sl_pg_err_is_ledger(&p->conn.fault)) {
@@ -546,6 +557,25 @@ static sl_rc check_target(struct pg_sink *p, struct sl_err *e)
     return rc;
 }
 
+static sl_rc check_target_if_due(struct pg_sink *p, struct sl_err *e)
+{
+    if (p->must_check_target) {
+        SL_TRY(check_target(p, e));
+        p->must_check_target = false;
+    }
+    return SL_OK;
+}
+
+/* Somebody holds a lock that he should not: see whether it is one of us. */
+static void end_stuck(struct pg_sink *p)
+{
+    struct sl_err e = { 0 };
+
+    if (p->conn.pg != NULL && sl_pg_stuck_end(&p->conn, &e) != SL_OK) {
+        sl_log_err(SL_LOG_DEBUG, "could not look for stuck sessions", &e);
+    }
+}
+
 /* What took too long as a whole is tried in parts: a server as slow as that, or a deadline that
  * the batch cannot meet, would hold it up for ever. */
 static sl_rc load_parts(struct pg_sink *p, struct pg_work *w, struct sl_err *e)
@@ -598,14 +628,22 @@ static sl_rc sink_load(void *self, struct sl_batch *b, struct sl_err *e)
     sl_rc rc;
 
     SL_TRY(sl_pg_connect(&p->conn, e));
-    if (p->must_check_target) {
-        SL_TRY(check_target(p, e));
-        p->must_check_target = false;
-    }
+    SL_TRY(check_target_if_due(p, e));
     SL_TRY(work_init(p, &w, b, e));
     rc = sink_load_work(p, &w, e);
     decide_repeats(&w);
+    if (rc == SL_UNAVAILABLE && strcmp(p->conn.fault.sqlstate, "55P03") == 0) {
+        end_stuck(p);
+    }
     return rc;
+}
+
+static sl_rc sink_probe(void *self, struct sl_err *e)
+{
+    struct pg_sink *p = self;
+
+    SL_TRY(sl_pg_probe(&p->conn, e));
+    return check_target_if_due(p, e);
 }
 
 static void sink_close(void *self)
@@ -626,7 +664,9 @@ sl_rc sl_pg_open(const struct sl_config *cfg, const struct sl_pg_target *target,
                  struct sl_wait wait, const struct sl_stop *stop, struct sl_sink *ret,
                  struct sl_err *e)
 {
-    static const struct sl_sink_ops ops = { .load = sink_load, .close = sink_close };
+    static const struct sl_sink_ops ops = { .load = sink_load,
+                                            .probe = sink_probe,
+                                            .close = sink_close };
     struct pg_sink *p = calloc(1, sizeof *p);
 
     if (p == NULL) {

@@ -5,15 +5,20 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 
 enum {
     CONNECT_MS = 10000,
-    STATEMENT_MS = 120000,  /* the server knows no timeout while it waits for COPY data */
     URGENT_MS = 15000,      /* left to the server once a stop is urgent */
     LOOK_UP_MS = 1000,      /* between two looks whether it is */
     COPY_CHUNK = 256 << 10, /* bytes; bounds what libpq buffers */
     PARAMS_MAX = 16,
 };
+
+static int64_t statement_due_ms(void)
+{
+    return sl_clock_now_ms() + SL_FAULT_MS(SL_PG_STATEMENT_MS);
+}
 
 void sl_pg_clear(PGresult **result)
 {
@@ -224,13 +229,17 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
-    int64_t due_ms = sl_clock_now_ms() + STATEMENT_MS;
+    int64_t due_ms = statement_due_ms();
 
     if (params_n > PARAMS_MAX) {
         return SL_FAIL(e, SL_BUG, "%u parameters", params_n);
     }
     if (conn_send(c, sql, params, params_n) == 0) {
         return conn_lost(c, e);
+    }
+    if (step == SL_PG_COMMIT) {
+        SL_TRY(conn_flush(c, &due_ms, e));
+        SL_FAULT_POINT(commit_sent);
     }
     SL_TRY(conn_results(c, step, &due_ms, &result, e));
     if (ret != NULL) {
@@ -240,10 +249,24 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
     return SL_OK;
 }
 
+sl_rc sl_pg_probe(struct sl_pg_conn *c, struct sl_err *e)
+{
+    static const char sql[] = "SELECT pg_is_in_recovery() OR"
+                              " current_setting('transaction_read_only') = 'on'";
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+
+    SL_TRY(sl_pg_connect(c, e));
+    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql, NULL, 0, &result, e));
+    if (PQgetvalue(result, 0, 0)[0] == 't') {
+        return SL_FAIL(e, SL_UNAVAILABLE, "the database is read-only, as after a failover");
+    }
+    return SL_OK;
+}
+
 sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl_str data,
                  struct sl_err *e)
 {
-    int64_t due_ms = sl_clock_now_ms() + STATEMENT_MS;
+    int64_t due_ms = statement_due_ms();
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
 
     if (PQsendQuery(c->pg, sql) == 0) {
@@ -261,6 +284,7 @@ sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl
             return conn_lost(c, e);
         }
         SL_TRY(conn_flush(c, &due_ms, e));
+        SL_FAULT_POINT(in_copy);
     }
     if (PQputCopyEnd(c->pg, NULL) <= 0) {
         return conn_lost(c, e);

@@ -11,6 +11,10 @@
 #include "net/wait.h"
 #include "sink/pg_err.h"
 
+enum {
+    SL_PG_STATEMENT_MS = 120000, /* for one: the server knows no timeout while it waits for COPY */
+};
+
 struct sl_pg_conn {
     PGconn *pg; /* NULL when not connected */
     struct sl_wait wait;
@@ -49,6 +53,10 @@ void sl_pg_close(struct sl_pg_conn *c);
 sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
                  struct sl_err *e) SL_MUST_CHECK;
+
+/* Connect if need be, and ask whether writes are taken.
+ * Errors:  SL_UNAVAILABLE (retry) it is read-only; those of sl_pg_connect and sl_pg_exec */
+sl_rc sl_pg_probe(struct sl_pg_conn *c, struct sl_err *e) SL_MUST_CHECK;
 
 /* Run `sql`, which ends in COPY ... FROM STDIN, and send it `data`, whole.  Same errors. */
 sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl_str data,

@@ -18,6 +18,9 @@ struct sl_sink_ops {
      * Blocks:  in the worker's wait, with deadlines of its own */
     sl_rc (*load)(void *self, struct sl_batch *b, struct sl_err *e);
 
+    /* Whether a load could begin: the database answers, and takes writes.  Errors as load's. */
+    sl_rc (*probe)(void *self, struct sl_err *e);
+
     void (*close)(void *self);
 };
 

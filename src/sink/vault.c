@@ -165,6 +165,14 @@ static sl_rc vault_insert(struct sl_vault *v, const struct sl_batch *b, struct s
     return sl_pg_exec(&v->conn, SL_PG_VAULT, v->sql.ptr, params, COLUMNS, NULL, e);
 }
 
+sl_rc sl_vault_probe(struct sl_vault *v, struct sl_err *e)
+{
+    struct sl_err why = { 0 };
+    const sl_rc rc = sl_pg_probe(&v->conn, &why);
+
+    return rc == SL_OK ? SL_OK : SL_FAIL(e, rc, "vault: %.1000s", why.msg);
+}
+
 sl_rc sl_vault_put(struct sl_vault *v, struct sl_batch *b, struct sl_err *e)
 {
     struct sl_err why = { 0 };

@@ -31,6 +31,9 @@ void sl_vault_close(struct sl_vault *v);
  */
 sl_rc sl_vault_put(struct sl_vault *v, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 
+/* Whether its database answers.  Errors: those of sl_vault_put */
+sl_rc sl_vault_probe(struct sl_vault *v, struct sl_err *e) SL_MUST_CHECK;
+
 /* Whether its table is there, and may be written to.
  * Errors: SL_DENIED (retry) select or insert is missing; those of sl_pg_exec */
 sl_rc sl_vault_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret, struct sl_err *e)

@@ -33,6 +33,10 @@ struct sl_source_ops {
     /* Start no receives (true), or start them again. */
     void (*pause)(void *self, bool is_paused);
 
+    /* While paused: hand back what no batch has taken.  Call it again and again: what was on its
+     * way may still come. */
+    void (*give_back)(void *self);
+
     /* After a stop: hand back every message still held, and wait until every delete and hand-back
      * has been answered, or `due_ms`. */
     void (*flush)(void *self, int64_t due_ms);
@@ -40,8 +44,8 @@ struct sl_source_ops {
     /* True when no message is held, no request is out, and the last answer was empty. */
     bool (*is_idle)(const void *self);
 
-    /* Messages held whose fate is not decided yet. */
-    unsigned (*in_flight)(const void *self);
+    /* Deliveries counted as received, in no batch, and of no known end yet. */
+    uint64_t (*in_flight)(const void *self);
 
     void (*close)(void *self);
 };

@@ -98,7 +98,7 @@ static bool md5_matches(const struct sqs_source *s, const struct sl_sqs_message 
 /* Messages whose body is not what was sent stay in the queue, undecoded. */
 static unsigned drop_altered(struct sqs_source *s, struct sl_sqs_message *messages, unsigned n)
 {
-    struct sl_counters *counters = s->settings.shared->counters;
+    struct sl_counters *counters = s->settings.counters;
     unsigned kept = 0;
 
     for (unsigned i = 0; i < n; i++) {
@@ -181,7 +181,7 @@ static sl_rc reply_read(struct sqs_source *s, struct sqs_receive *receive,
     rc = sl_sqs_read_receive(s->parser, sl_buf_str(&http->body), &reply->arena, &reply->messages,
                              &n, e);
     if (rc == SL_OK) {
-        sl_count(&s->settings.shared->counters->received, n);
+        sl_count(&s->settings.counters->received, n);
         receive_pace(s, receive, n);
         receive_settle(s, receive, n);
         reply->n = drop_altered(s, reply->messages, n);
@@ -193,7 +193,7 @@ static sl_rc reply_read(struct sqs_source *s, struct sqs_receive *receive,
         if (rc == SL_OK) {
             return SL_OK;
         }
-        sl_count(&s->settings.shared->counters->returned, reply->n);
+        sl_count(&s->settings.counters->returned, reply->n);
     }
     reply_free(reply);
     return rc;
@@ -481,7 +481,7 @@ static void source_ack(void *self, const struct sl_batch *b)
 
 static void count_returned(struct sqs_source *s)
 {
-    sl_count(&s->settings.shared->counters->returned, s->to_return);
+    sl_count(&s->settings.counters->returned, s->to_return);
     s->to_return = 0;
 }
 
@@ -542,6 +542,16 @@ static void return_ready(struct sqs_source *s)
     count_returned(s);
 }
 
+/* A poll that is still out would bring the same messages again. */
+static void source_give_back(void *self)
+{
+    struct sqs_source *s = self;
+
+    if (s->receives == 0) {
+        return_ready(s);
+    }
+}
+
 static void source_flush(void *self, int64_t due_ms)
 {
     struct sqs_source *s = self;
@@ -571,11 +581,11 @@ static bool source_is_idle(const void *self)
            (s->leases.held == 0 || s->settings.returns_at_end);
 }
 
-static unsigned source_in_flight(const void *self)
+static uint64_t source_in_flight(const void *self)
 {
     const struct sqs_source *s = self;
 
-    return s->leases.held;
+    return s->ready_n + s->to_return;
 }
 
 static void source_close(void *self)
@@ -619,7 +629,7 @@ static void leases_start(struct sqs_source *s)
     s->leases = (struct sl_leases){
         .caller = &s->caller,
         .parser = s->parser,
-        .counters = s->settings.shared->counters,
+        .counters = s->settings.counters,
         .queue_url = s->settings.cfg->sqs.queue_url,
         .visibility_timeout_s = s->settings.visibility_timeout_s,
         .backoff = { .base_ms = 100, .cap_ms = 20000, .random = (uint64_t)sl_clock_now_ms() },
@@ -633,6 +643,7 @@ sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret,
         .ack = source_ack,
         .release = source_release,
         .pause = source_pause,
+        .give_back = source_give_back,
         .flush = source_flush,
         .is_idle = source_is_idle,
         .in_flight = source_in_flight,

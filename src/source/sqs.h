@@ -7,11 +7,13 @@
 #include "net/aws_creds.h"
 #include "source/source.h"
 #include "source/sqs_shared.h"
+#include "telemetry/counters.h"
 
 struct sl_sqs_settings {
     const struct sl_config *cfg;
     const struct sl_aws_target *target;
     struct sl_sqs_shared *shared;
+    struct sl_counters *counters; /* of this worker */
     const struct sl_stop *stop;
     unsigned visibility_timeout_s; /* as it is in force */
     bool sets_visibility;          /* ask for it at each receive: it is not the queue's own */

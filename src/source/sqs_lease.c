@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault_point.h"
 #include "telemetry/log.h"
 
 enum {
@@ -314,6 +315,10 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
     call->lease->calls--;
     if (call->about == SL_LEASE_HELD) {
         call->lease->is_extending = false;
+    } else if (call->about == SL_LEASE_DELETE) {
+        SL_FAULT_POINT(deleted);
+    } else {
+        SL_FAULT_POINT(handed_back);
     }
     call->l->tick_due_ms = 0;
     rc = call_read(call, reply, &e);
@@ -369,6 +374,9 @@ static void call_send(struct lease_call *call)
     request.body = sl_buf_str(&body);
     if (sl_buf_rc(&body, &e) == SL_OK &&
         sl_sqs_call_start(call->l->caller, &request, &e) == SL_OK) {
+        if (call->about == SL_LEASE_DELETE) {
+            SL_FAULT_POINT(deleting);
+        }
         call->l->calls++;
         call->lease->calls++;
         if (call->about == SL_LEASE_HELD) {

@@ -1,10 +1,9 @@
 /* source/sqs_shared.c - what the workers of a process share about a queue. */
 #include "source/sqs_shared.h"
 
-void sl_sqs_shared_init(struct sl_sqs_shared *shared, struct sl_counters *counters,
-                        int64_t max_messages)
+void sl_sqs_shared_init(struct sl_sqs_shared *shared, int64_t max_messages)
 {
-    *shared = (struct sl_sqs_shared){ .counters = counters, .quota = max_messages };
+    *shared = (struct sl_sqs_shared){ .quota = max_messages };
     (void)pthread_mutex_init(&shared->left_lock, NULL);
 }
 

@@ -3,14 +3,13 @@
 #define SLUICE_SOURCE_SQS_SHARED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/str.h"
-#include "telemetry/counters.h"
 
 enum { SL_SQS_LEFT_MAX = 1024 };
 
 struct sl_sqs_shared {
-    struct sl_counters *counters;
     _Atomic int64_t quota; /* messages that may still be received; INT64_MAX for no limit */
 
     pthread_mutex_t left_lock;
@@ -18,10 +17,8 @@ struct sl_sqs_shared {
     unsigned left_n;
 };
 
-/* For `max_messages` at most; end with sl_sqs_shared_done.
- * Owns: the counters are borrowed for as long */
-void sl_sqs_shared_init(struct sl_sqs_shared *shared, struct sl_counters *counters,
-                        int64_t max_messages);
+/* For `max_messages` at most; end with sl_sqs_shared_done. */
+void sl_sqs_shared_init(struct sl_sqs_shared *shared, int64_t max_messages);
 void sl_sqs_shared_done(struct sl_sqs_shared *shared);
 
 /* Take up to `n` of what may still be received, and give back what did not come.

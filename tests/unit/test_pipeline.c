@@ -1,5 +1,6 @@
 /* tests/unit/test_pipeline.c - the promise: what is not committed is never acked, and what is held
  * is loaded or handed back.  The source and the sink here note what was asked of them. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,6 +44,8 @@ struct scene {
     char released[MESSAGES_MAX][16];
     bool is_paused;
     unsigned waits;
+    uint64_t in_flight;
+    bool exits_on_outage;
 
     /* sink */
     struct answer answers[LOADS_MAX];
@@ -50,6 +53,7 @@ struct scene {
     const struct sl_batch *batch;
     unsigned char batch_id[16];
     unsigned dead_letters; /* with a seal, at the last load */
+    unsigned probes_fail;  /* so many, then the sink takes loads again */
 };
 
 static void note(struct scene *s, const char *call)
@@ -133,10 +137,19 @@ static bool scene_is_idle(const void *self)
     return true;
 }
 
-static unsigned scene_in_flight(const void *self)
+static uint64_t scene_in_flight(const void *self)
 {
-    (void)self;
-    return 0;
+    const struct scene *s = self;
+
+    return s->in_flight;
+}
+
+static void scene_give_back(void *self)
+{
+    struct scene *s = self;
+
+    note(s, "give_back");
+    assert_true(s->is_paused);
 }
 
 static short scene_until(void *self, int fd, short events, int64_t due_ms)
@@ -209,6 +222,18 @@ static sl_rc scene_load(void *self, struct sl_batch *b, struct sl_err *e)
     return answer->rc == SL_OK ? SL_OK : SL_FAIL(e, answer->rc, "the database says no");
 }
 
+static sl_rc scene_probe(void *self, struct sl_err *e)
+{
+    struct scene *s = self;
+
+    note(s, "probe");
+    if (s->probes_fail == 0) {
+        return SL_OK;
+    }
+    s->probes_fail--;
+    return SL_FAIL(e, SL_DISCONNECTED, "the database is away");
+}
+
 /* ---- the scene ------------------------------------------------------------------------------- */
 
 static const struct sl_source_ops source_ops = {
@@ -219,9 +244,10 @@ static const struct sl_source_ops source_ops = {
     .flush = scene_flush,
     .is_idle = scene_is_idle,
     .in_flight = scene_in_flight,
+    .give_back = scene_give_back,
 };
 
-static const struct sl_sink_ops sink_ops = { .load = scene_load };
+static const struct sl_sink_ops sink_ops = { .load = scene_load, .probe = scene_probe };
 
 #define GOOD "{\"id\":\"u\",\"ip\":\"192.0.2.7\"}"
 
@@ -237,6 +263,7 @@ static int scene_new(void **state)
     s.w.p.sink = (struct sl_sink){ &s, &sink_ops };
     s.w.p.batch_rows = MESSAGES_MAX;
     s.w.p.backoff = (struct sl_backoff){ .base_ms = 1, .cap_ms = 1, .random = 1 };
+    s.w.cfg.outage_patience_s = 900;
     s.bodies_n = 3;
     for (unsigned i = 0; i < MESSAGES_MAX; i++) {
         s.bodies[i] = GOOD;
@@ -568,13 +595,74 @@ static void several_rows_may_be_refused_one_after_the_other(void **state)
     assert_int_equal(count_of(&s->w.counters.dead_lettered), 3);
 }
 
+/* ---- an outage that outlasts the patience ---------------------------------------------------- */
+
+static void past_the_patience_the_batch_is_handed_back_and_receiving_stays_paused(void **state)
+{
+    struct scene *s = *state;
+    struct sl_err e = { 0 };
+
+    s->w.cfg.outage_patience_s = 0;
+    answers(s, 1, (struct answer){ .rc = SL_DISCONNECTED, .decides = 1 });
+    assert_int_equal(run(s, &e), SL_OUTAGE);
+    assert_non_null(strstr(e.msg, "the database says no"));
+    assert_string_equal(s->calls, "receive load pause ack release ");
+    assert_true(s->is_paused);
+    assert_int_equal(s->acked_n, 1);
+    assert_int_equal(s->released_n, 2);
+    assert_int_equal(count_of(&s->w.counters.outages), 1);
+}
+
+static void waiting_for_the_sink_holds_nothing_and_ends_with_a_probe_that_succeeds(void **state)
+{
+    struct scene *s = *state;
+
+    scene_pause(s, true);
+    s->probes_fail = 2;
+    sl_pipeline_await_sink(&s->w.p);
+    assert_string_equal(s->calls, "pause give_back probe give_back probe give_back probe resume ");
+}
+
+static void told_to_stop_it_waits_for_the_sink_no_longer(void **state)
+{
+    struct scene *s = *state;
+
+    scene_pause(s, true);
+    s->probes_fail = UINT_MAX;
+    sl_stop_ask(&s->w.stop, false);
+    sl_pipeline_await_sink(&s->w.p);
+    assert_string_equal(s->calls, "pause ");
+}
+
+static void each_hand_back_doubles_the_patience_until_something_is_taken(void **state)
+{
+    struct scene *s = *state;
+
+    s->w.cfg.outage_patience_s = 1;
+    s->w.p.backoff = (struct sl_backoff){ .base_ms = 900, .cap_ms = 900, .random = 1 };
+    for (unsigned i = 1; i < LOADS_MAX; i++) {
+        answers(s, i, (struct answer){ .rc = SL_DISCONNECTED });
+    }
+    runs(s, SL_OUTAGE);
+    assert_int_equal(s->w.p.patience_s, 2);
+    answers(s, 1, (struct answer){ .decides = MESSAGES_MAX });
+    s->loads = s->released_n = 0;
+    s->bodies_n = 3;
+    scene_pause(s, false);
+    runs(s, SL_OK);
+    assert_int_equal(s->w.p.patience_s, 0);
+}
+
 /* ---- a worker -------------------------------------------------------------------------------- */
 
 static void work(struct scene *s, struct sl_worker *w)
 {
-    *w = (struct sl_worker){ .pipeline = s->w.p, .stop = &s->w.stop };
+    *w = (struct sl_worker){ .pipeline = s->w.p,
+                             .stop = &s->w.stop,
+                             .exits_on_outage = s->exits_on_outage };
     assert_int_equal(sl_worker_start(w, NULL), SL_OK);
-    sl_worker_join(w);
+    while (!sl_worker_join(w, 1000)) {
+    }
     s->w.p.scratch = w->pipeline.scratch;
 }
 
@@ -630,6 +718,47 @@ static void a_stop_during_an_outage_is_no_failure_of_the_worker(void **state)
     assert_int_equal(s->released_n, 3);
 }
 
+static void a_worker_waits_for_the_sink_and_goes_on(void **state)
+{
+    struct scene *s = *state;
+    struct sl_worker w;
+
+    s->w.cfg.outage_patience_s = 0;
+    s->stops_at = 2;
+    s->probes_fail = 1;
+    answers(s, 1, (struct answer){ .rc = SL_UNAVAILABLE });
+    work(s, &w);
+    assert_int_equal(w.failure.rc, SL_OK);
+    assert_string_equal(s->calls, "receive load pause ack release give_back probe give_back probe "
+                                  "resume receive ack release receive ack release flush ");
+    assert_int_equal(s->released_n, 3);
+}
+
+static void a_worker_that_is_to_exit_on_an_outage_stops_all(void **state)
+{
+    struct scene *s = *state;
+    struct sl_worker w;
+
+    s->w.cfg.outage_patience_s = 0;
+    s->exits_on_outage = true;
+    answers(s, 1, (struct answer){ .rc = SL_UNAVAILABLE });
+    work(s, &w);
+    assert_int_equal(w.failure.rc, SL_OUTAGE);
+    assert_true(atomic_load(&s->w.stop.is_asked));
+    assert_int_equal(s->released_n, 3);
+}
+
+static void a_worker_whose_counts_do_not_add_up_says_so(void **state)
+{
+    struct scene *s = *state;
+    struct sl_worker w;
+
+    s->stops_at = 1;
+    s->in_flight = 1; /* of which nothing was received */
+    work(s, &w);
+    assert_true(sl_counted(&w.counters.mismatches) > 0);
+}
+
 static int quiet(void **state)
 {
     (void)state;
@@ -667,6 +796,13 @@ int main(void)
         RULE(a_worker_goes_on_after_a_failed_receive),
         RULE(a_worker_that_cannot_go_on_stops_all_and_says_why),
         RULE(a_stop_during_an_outage_is_no_failure_of_the_worker),
+        RULE(past_the_patience_the_batch_is_handed_back_and_receiving_stays_paused),
+        RULE(waiting_for_the_sink_holds_nothing_and_ends_with_a_probe_that_succeeds),
+        RULE(told_to_stop_it_waits_for_the_sink_no_longer),
+        RULE(each_hand_back_doubles_the_patience_until_something_is_taken),
+        RULE(a_worker_waits_for_the_sink_and_goes_on),
+        RULE(a_worker_that_is_to_exit_on_an_outage_stops_all),
+        RULE(a_worker_whose_counts_do_not_add_up_says_so),
     };
 
     return cmocka_run_group_tests(tests, quiet, NULL);
