@@ -33,7 +33,7 @@ unit: build ## unit tests, vectors and snippets that must not compile
 	@meson test -C $(BUILD) --print-errorlogs --num-processes 2
 
 e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real SQS server
-	@ninja -C $(BUILD) tests/fakesqs > .cache/fakesqs.log || { cat .cache/fakesqs.log; exit 1; }
+	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q tests/e2e $(PYTEST_FLAGS)
 
 lint: .cache/lint-packages build ## format, clang-tidy, layers, banned functions

@@ -4,12 +4,10 @@
  *     SLUICE_FAULT_AT=masked:1:hang        that thread goes no further
  *     SLUICE_FAULT_MS=3000                 the longest that a statement may take
  *
- * Nothing of this is in a program built without -Dfault_points=true.
+ * Only the tests' own program has it (tests/meson.build: sluice_faults).
  */
 #ifndef SLUICE_BASE_FAULT_POINT_H
 #define SLUICE_BASE_FAULT_POINT_H
-
-#ifdef SLUICE_FAULT_POINTS
 
 enum sl_fault_point {
 #define X(name, text) SL_FAULT_POINT_##name,
@@ -17,6 +15,8 @@ enum sl_fault_point {
 #undef X
     SL_FAULT_POINTS,
 };
+
+#ifdef SLUICE_FAULT_POINTS
 
 /* Pass a point.  Threads: any. */
 void sl_fault_point_pass(enum sl_fault_point point);

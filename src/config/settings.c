@@ -276,12 +276,13 @@ static const struct sl_setting rows[] = {
         .path = "stall_after",
         AT(stall_after_s),
         .kind = SL_KIND_SECONDS,
-        .min = 10,
+        .min = 1,
         .max = 86400,
         .preset = 300,
         .unit = "s",
-        .doc = "A worker that has stayed in one step for so long is reported; twice as long, and "
-               "the program ends with status 75, to be started anew.",
+        .doc = "A worker that has shown no progress for so long is reported; twice as long, and "
+               "the program ends with status 75, to be started anew. Below two minutes a slow "
+               "statement counts as well.",
     },
     {
         .path = "workers",

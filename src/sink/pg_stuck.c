@@ -27,16 +27,18 @@ sl_rc sl_pg_stuck_end(struct sl_pg_conn *c, struct sl_err *e)
     SL_AUTO(sl_pg_clear) PGresult *ended = NULL;
     char sql[1024];
 
+    /* OFFSET 0 keeps the order: who is meant is settled before anybody is terminated. */
     (void)snprintf(sql, sizeof sql,
+                   "SELECT pid, since, pg_terminate_backend(pid) FROM ("
                    "SELECT pid, to_char(query_start AT TIME ZONE 'UTC',"
-                   " 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+                   " 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS since"
                    " FROM pg_stat_activity"
                    " WHERE datname = current_database() AND usename = current_user"
                    " AND application_name = current_setting('application_name')"
                    " AND pid <> pg_backend_pid() AND state = 'active'"
                    " AND wait_event = 'ClientRead' AND query LIKE '%%COPY %% FROM STDIN%%'"
                    " AND query_start < clock_timestamp() - interval '%u milliseconds'"
-                   " AND pg_terminate_backend(pid)",
+                   " OFFSET 0) AS stuck",
                    SL_FAULT_MS(SL_PG_STATEMENT_MS) + GRACE_MS);
     SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql, NULL, 0, &ended, e));
     say(ended);

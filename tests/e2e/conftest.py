@@ -43,6 +43,15 @@ def binary():
 
 
 @pytest.fixture(scope="session")
+def fault_binary(binary):
+    """The program with the named points of src/base/fault_points.def in it."""
+    path = pathlib.Path(binary).parent / "tests" / "sluice_faults"
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"there is no {path}: ninja tests/sluice_faults", pytrace=False)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def cluster():
     c = pg.Cluster()
     yield c

@@ -41,6 +41,49 @@ def test_postgres_stopped_in_the_middle_of_a_load_and_started_again(sluice, make
     eventually(queue.is_empty)
 
 
+def test_past_the_patience_messages_go_back_and_nothing_is_received(sluice, make_queue, db, cluster,
+                                                                    proxy):
+    queue = make_queue(VisibilityTimeout=30)
+    sluice.with_message_id().use_queue(queue).through(proxy)
+    sluice.settings["outage_patience"] = "3s"
+    ids = queue.send(logins(10))
+    running = sluice.begin()
+    eventually(lambda: db.count() == 10)
+    cluster.stop("fast")
+    ids += queue.send(logins(10, first=10))
+    wait_for_text(running, "handed back what was held", within=30)
+    eventually(lambda: queue.counts()[0] == 10, what="others may have them")
+    before = proxy.count("ReceiveMessage")
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() - began > 3, what="3 s more without a database")
+    assert proxy.count("ReceiveMessage") == before, "nothing is received meanwhile"
+    cluster.start()
+    eventually(lambda: db.count() == 20, within=30)
+    summary = running.stop().summary
+    assert (summary.loaded, summary.returned, summary.received) == (20, 10, 30), summary.line
+    assert_each_once(db, ids)
+    assert max(proxy.deliveries().values()) == 2, "one more receive for one outage"
+
+
+def test_with_exit_on_outage_the_program_ends_with_75(sluice, make_queue, db, cluster):
+    queue = make_queue(VisibilityTimeout=30)
+    sluice.with_message_id().use_queue(queue)
+    sluice.settings["outage_patience"] = "2s"
+    running = sluice.begin("--exit-on-outage")
+    ids = queue.send(logins(5))
+    eventually(lambda: db.count() == 5)
+    cluster.stop("fast")
+    ids += queue.send(logins(5, first=5))
+    result = running.wait(40)
+    assert result.rc == 75, result
+    assert "nothing was taken for 2 s" in result.err
+    assert (result.summary.loaded, result.summary.returned) == (5, 5), result
+    assert queue.counts()[0] == 5, "handed back at once"
+    cluster.start()
+    assert sluice.drain().loaded == 5
+    assert_each_once(db, ids)
+
+
 def test_postgres_stopped_between_loads_and_started_again(sluice, queue, db, cluster, proxy):
     sluice.with_message_id().through(proxy)
     ids = queue.send(logins(20))
