@@ -12,12 +12,14 @@ static void print_exits(struct sl_buf *out)
         out, SL_STR("## Exit statuses\n\n"
                     "| status | meaning |\n|---|---|\n"
                     "| 0 | done; dead letters alone are no failure |\n"
-                    "| 1 | the work failed, or a check failed |\n"
+                    "| 1 | the work failed, a check failed, or the counts did not add up |\n"
                     "| 64 | the command line is wrong |\n"
                     "| 70 | the program or its crypto library failed; the message says what |\n"
                     "| 71 | memory ran out |\n"
                     "| 74 | a file or stream could not be read or written |\n"
-                    "| 75 | queue or database could not be reached within `--wait` |\n"
+                    "| 75 | queue or database could not be reached within `--wait`; an outage "
+                    "outlasted the "
+                    "patience with `--exit-on-outage`; a worker is stuck: start it anew |\n"
                     "| 78 | configuration, keys, rights or schema are wrong |\n"
                     "| 130, 143 | a second SIGINT or SIGTERM; nothing is lost |\n\n"));
 }
