@@ -21,7 +21,7 @@ static const struct {
     { "rewrap", sl_cmd_rewrap, "put the table under the active key" },
     { "verify", sl_cmd_verify, "open every token of the table, show none" },
     { "erase", sl_cmd_erase, "delete what belongs to one value" },
-    { "dead", sl_cmd_dead, "list and show dead letters" },
+    { "dead", sl_cmd_dead, "dead letters: list, show, retry, purge, export" },
     { "generate", sl_cmd_generate, "make realistic events" },
     { "sql", sl_cmd_sql, "print the SQL of the database objects" },
     { "docs", sl_cmd_docs, "print the manuals" },

@@ -80,7 +80,8 @@ PUBLISH_FILES = {
     "src/keys/key_json.c": "the words of a key file: ids are compared, a key goes into the ring only",
     "src/cmd/body_search.c": "fields are compared with the value asked for, and go nowhere",
     "src/cmd/table_ndjson.c": "names are compared; values go to the change asked for, and out",
-    "src/cmd/cmd_dead.c": "a body that was asked for by id with the keys, and only on stdout",
+    "src/cmd/dead_edit.c": "a body that was asked for by id with the keys, and only to the editor",
+    "src/cmd/dead_show.c": "a body that was asked for by id with the keys, and only on stdout",
 }
 
 FILE_LINES_MAX = 500

@@ -410,6 +410,21 @@ extern "C" sl_rc sl_json_parse(struct sl_json_parser *p, sl_cleartext text, stru
     return SL_OK;
 }
 
+extern "C" sl_rc sl_json_padded(sl_cleartext text, struct sl_arena *a, sl_cleartext *ret,
+                                struct sl_err *e)
+{
+    char *copy = static_cast<char *>(sl_arena_calloc(a, 1, text.len + SL_JSON_PADDING));
+
+    if (copy == nullptr) {
+        return SL_FAIL(e, SL_NOMEM, "could not hold %zu bytes of JSON", text.len);
+    }
+    if (text.len > 0) {
+        memcpy(copy, text.secret, text.len);
+    }
+    *ret = { copy, text.len };
+    return SL_OK;
+}
+
 extern "C" const struct sl_json *sl_json_member(const struct sl_json *j, sl_str name)
 {
     if (j == nullptr || j->type != SL_JSON_OBJECT) {

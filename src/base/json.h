@@ -65,6 +65,11 @@ sl_rc sl_json_parse(struct sl_json_parser *p, sl_cleartext text, struct sl_arena
                     const struct sl_json **ret_root, enum sl_json_fault *ret_fault,
                     struct sl_err *e) SL_MUST_CHECK;
 
+/* Copy a text into an arena, with what the parser wants behind it.
+ * Errors: SL_NOMEM (retry) */
+sl_rc sl_json_padded(sl_cleartext text, struct sl_arena *a, sl_cleartext *ret, struct sl_err *e)
+    SL_MUST_CHECK;
+
 /* The member of an object by name, or the element of an array by position; NULL if there is none
  * or `j` is of another type. */
 const struct sl_json *sl_json_member(const struct sl_json *j, sl_str name);

@@ -130,18 +130,11 @@ static sl_rc field_search(const struct sl_body_search *s, const struct sl_body_c
 static sl_rc body_parse(const struct sl_body_search *s, sl_cleartext body, struct sl_arena *a,
                         const struct sl_json **ret, struct sl_err *e)
 {
-    const sl_str text = sl_cleartext_publish(body);
     enum sl_json_fault fault = SL_JSON_OK;
-    char *padded = sl_arena_calloc(a, 1, text.len + SL_JSON_PADDING);
+    sl_cleartext padded;
 
-    if (padded == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "no room for a body of %zu bytes", text.len);
-    }
-    if (text.len > 0) {
-        memcpy(padded, text.ptr, text.len);
-    }
-    return sl_json_parse(s->parser, sl_cleartext_of((sl_str){ padded, text.len }), a, ret, &fault,
-                         e);
+    SL_TRY(sl_json_padded(body, a, &padded, e));
+    return sl_json_parse(s->parser, padded, a, ret, &fault, e);
 }
 
 /* What a column takes from elsewhere than a path; attributes are not kept with a dead letter. */

@@ -1,205 +1,255 @@
-/* cmd/cmd_dead.c - sluice dead: look at the messages that were refused. */
-#include <inttypes.h>
+/* cmd/cmd_dead.c - sluice dead: what to do with the messages that were refused. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/options.h"
-#include "cmd/record.h"
-#include "keys/key_config.h"
-#include "masking/masker.h"
+#include "cmd/dead_filter.h"
+#include "cmd/dead_verbs.h"
 #include "net/wait.h"
-#include "sink/pg_dead.h"
-#include "telemetry/log.h"
 
-enum {
-    LIST_PRESET = 100,
-    BODY_MAX = 80 << 20,
-};
+enum { IDS_MAX = 1 << 20 }; /* bytes */
 
 const char sl_help_dead[] =
-    "Usage: sluice dead list -c FILE [--limit N] [options]\n"
-    "       sluice dead show ID -c FILE [--reason TEXT] [options]\n"
+    "Usage: sluice dead list [ID...] -c FILE [filters]\n"
+    "       sluice dead show ID -c FILE [--reason TEXT]\n"
+    "       sluice dead retry [ID...] -c FILE [filters] [--dry-run | --edit [--reason TEXT]]\n"
+    "       sluice dead purge [ID...] -c FILE [filters] [--all] [--yes]\n"
+    "       sluice dead export [ID...] -c FILE [filters]\n"
     "\n"
-    "list prints the newest dead letters, one a line: id, status, time, reason, field, SQLSTATE,\n"
-    "pipeline and message id; nothing personal. show opens the body of one with the keys and\n"
-    "writes it to stdout, byte for byte. Before that, who opens it and why is committed to\n"
-    "sluice.unmask_audit, and goes to the log.\n"
+    "Dead letters of the pipeline of the configuration. list prints the newest, one a line: id,\n"
+    "status, time, reason, field, SQLSTATE and message id; nothing personal.\n"
+    "show opens the body of one with the keys and writes it to stdout, byte for byte. Before "
+    "that,\n"
+    "who opens it and why is committed to sluice.unmask_audit, and goes to the log.\n"
+    "retry decodes, masks and loads those that are new with the configuration as it is now, and\n"
+    "marks each as retried in the transaction of its row: stopped or killed, run it again. What "
+    "is\n"
+    "refused again is named and stays new, with the new reason. Times and message id are those of\n"
+    "the message; $receive_count and $attribute.NAME are not kept and become NULL.\n"
+    "With --edit the body of one is opened in $VISUAL, $EDITOR or vi first, on record as by show.\n"
+    "It is in memory only, in a directory that is wiped afterwards; see that the editor keeps no\n"
+    "copy elsewhere: EDITOR='vim -n -i NONE'. An empty or unchanged body changes nothing. The "
+    "dead\n"
+    "letter keeps the body as it came.\n"
+    "purge deletes, and says how many before it asks. Their message ids stay in the ledger, so a\n"
+    "purged message does not come back as a row, should the queue deliver it again.\n"
+    "export prints them whole as NDJSON, the bodies as they are sealed, in base64.\n"
     "\n"
+    "Filters; all that are given must hold, the ids, too:\n" SL_DEAD_FILTER_HELP "\n"
     "Options:\n"
-    "      --limit N          at most N lines (preset 100)\n"
-    "      --reason TEXT      why; it is recorded\n" SL_OPTIONS_HELP "\n"
+    "      --reason TEXT      why a body is opened; it is recorded\n"
+    "      --dry-run          try it, roll it back, say of each what would become of it\n"
+    "      --edit             change the body first; of one id\n"
+    "      --older-than AGE   the same as --until AGE, of purge\n"
+    "      --all              of purge: every one, where there is no id and no filter\n"
+    "      --yes              do not ask; needed where there is no terminal\n" SL_OPTIONS_HELP "\n"
+    "Exit status: 0 done; 1 some are still refused or do not open, or a body was not changed;\n"
+    "others as for sluice run.\n"
+    "\n"
     "Examples:\n"
-    "  sluice dead list -c sluice.yaml\n"
-    "  sluice dead show 17 -c sluice.yaml --reason 'the app sends a wrong version'\n";
+    "  sluice dead list -c sluice.yaml --code missing_field --since 2d\n"
+    "  sluice dead show 17 -c sluice.yaml --reason 'the app sends a wrong version'\n"
+    "  sluice dead retry -c sluice.yaml --code bad_version --dry-run\n"
+    "  sluice dead retry 17 18 -c sluice.yaml\n"
+    "  sluice dead purge -c sluice.yaml --status retried --older-than 30d\n"
+    "  sluice dead export -c sluice.yaml --status all > dead.ndjson\n";
 
-struct dead_options {
-    struct sl_options common;
-    unsigned limit;
-    const char *reason;
-    const char *verb;
-    int64_t id;
+/* ---- verbs and what they take ------------------------------------------------------------------------ */
+
+enum dead_option {
+    REASON = SL_DEAD_FILTER_END,
+    EDIT,
+    DRY_RUN,
+    OLDER_THAN,
+    ALL,
+    YES,
+    OPTIONS_END,
 };
 
-static sl_rc dead_take(struct dead_options *o, int option, char *value, struct sl_err *e)
-{
-    int64_t n = 0;
+/* A set of options, by their numbers behind those of one character. */
+#define BIT(option) (1u << ((option)-SL_DEAD_CODE))
+#define FILTERS     (BIT(SL_DEAD_FILTER_END) - 1u)
 
-    if (option == 'r') {
-        o->reason = value;
+struct verb {
+    const char *name;
+    sl_rc (*run)(struct sl_dead *d, struct sl_err *e);
+    unsigned takes;
+};
+
+static const struct verb verbs[] = {
+    { "list", sl_dead_list, FILTERS },
+    { "show", sl_dead_show, BIT(REASON) },
+    { "retry", sl_dead_retry, FILTERS | BIT(REASON) | BIT(EDIT) | BIT(DRY_RUN) },
+    { "purge", sl_dead_purge, FILTERS | BIT(OLDER_THAN) | BIT(ALL) | BIT(YES) },
+    { "export", sl_dead_export, FILTERS },
+};
+
+static const struct option options[] = {
+    SL_OPTIONS_LONG,
+    SL_DEAD_FILTER_LONG,
+    { "reason", required_argument, NULL, REASON },
+    { "edit", no_argument, NULL, EDIT },
+    { "dry-run", no_argument, NULL, DRY_RUN },
+    { "older-than", required_argument, NULL, OLDER_THAN },
+    { "all", no_argument, NULL, ALL },
+    { "yes", no_argument, NULL, YES },
+    { 0 },
+};
+
+static const struct verb *verb_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(name, verbs[i].name) == 0) {
+            return &verbs[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *option_name(unsigned given)
+{
+    const struct option *o = options;
+
+    while (o->name != NULL && (o->val < SL_DEAD_CODE || (given & BIT(o->val)) == 0)) {
+        o++;
+    }
+    return o->name;
+}
+
+/* ---- the command line -------------------------------------------------------------------------------- */
+
+static sl_rc dead_take(struct sl_dead *d, int option, char *value, struct sl_err *e)
+{
+    switch (option) {
+    case REASON:
+        d->reason = value;
         return sl_record_check_reason(value, e);
+    case EDIT:
+        d->is_edit = true;
+        return SL_OK;
+    case DRY_RUN:
+        d->is_dry_run = true;
+        return SL_OK;
+    case OLDER_THAN:
+        return sl_dead_age(sl_str_of(value), &d->filter.until_ms)
+                   ? SL_OK
+                   : SL_FAIL(e, SL_USAGE, "--older-than takes an age, such as 12h or 30d");
+    case ALL:
+        return SL_OK;
+    case YES:
+        d->is_yes = true;
+        return SL_OK;
+    default:
+        return option > SL_DEAD_CODE - 1 && option < SL_DEAD_FILTER_END
+                   ? sl_dead_filter_take(&d->filter, option, value, e)
+                   : sl_options_take(&d->common, option, value, e);
     }
-    if (option != 'n') {
-        return sl_options_take(&o->common, option, value, e);
+}
+
+static sl_rc check_retry(const struct sl_dead *d, unsigned given, int ids_n, struct sl_err *e)
+{
+    if ((given & BIT(SL_DEAD_STATUS)) != 0 && !sl_str_eq(d->filter.status, SL_STR("new"))) {
+        return SL_FAIL(e, SL_USAGE, "only new ones can be retried: a retried one is a row already");
     }
-    if (!sl_str_to_i64(sl_str_of(value), &n) || n < 1 || n > 1000000) {
-        return SL_FAIL(e, SL_USAGE, "--limit takes 1 to 1000000");
+    if (d->is_edit && ids_n != 1) {
+        return SL_FAIL(e, SL_USAGE, "--edit takes the id of one dead letter");
     }
-    o->limit = (unsigned)n;
+    if (!d->is_edit && d->reason != NULL) {
+        return SL_FAIL(e, SL_USAGE,
+                       "--reason says why a body is opened, so it goes with --edit; --code chooses "
+                       "by the code of the reason");
+    }
     return SL_OK;
 }
 
-static sl_rc dead_parse(int argc, char **argv, struct dead_options *o, struct sl_err *e)
+static sl_rc check_verb(const struct sl_dead *d, const struct verb *verb, unsigned given, int ids_n,
+                        struct sl_err *e)
 {
-    static const struct option options[] = { SL_OPTIONS_LONG,
-                                             { "limit", required_argument, NULL, 'n' },
-                                             { "reason", required_argument, NULL, 'r' },
-                                             { 0 } };
+    if ((given & ~verb->takes) != 0) {
+        return SL_FAIL(e, SL_USAGE, "%s takes no --%s%s", verb->name,
+                       option_name(given & ~verb->takes),
+                       (given & BIT(REASON)) != 0 ? ", which says why a body is opened; --code "
+                                                    "chooses by the code of the reason"
+                                                  : "");
+    }
+    if (verb->run == sl_dead_show && ids_n != 1) {
+        return SL_FAIL(e, SL_USAGE, "show takes the id of one dead letter");
+    }
+    if (verb->run == sl_dead_purge && ids_n == 0 && (given & ~BIT(YES)) == 0) {
+        return SL_FAIL(e, SL_USAGE, "purge which? give ids or filters, or say --all");
+    }
+    if (verb->run == sl_dead_purge && (given & BIT(ALL)) != 0 &&
+        (ids_n > 0 || (given & ~BIT(YES) & ~BIT(ALL)) != 0)) {
+        return SL_FAIL(e, SL_USAGE, "--all goes with no id and no filter");
+    }
+    return verb->run == sl_dead_retry ? check_retry(d, given, ids_n, e) : SL_OK;
+}
+
+static sl_rc dead_parse(int argc, char **argv, struct sl_dead *d, const struct verb **ret,
+                        struct sl_err *e)
+{
+    const struct verb *verb;
+    unsigned given = 0;
     int option;
 
     opterr = 0;
     while ((option = getopt_long(argc, argv, SL_OPTIONS_SHORT, options, NULL)) != -1) {
-        SL_TRY(dead_take(o, option, optarg, e));
+        SL_TRY(dead_take(d, option, optarg, e));
+        given |= option >= SL_DEAD_CODE ? BIT(option) : 0;
     }
-    if (o->common.wants_help) {
+    if (d->common.wants_help) {
         return SL_OK;
     }
-    o->verb = optind < argc ? argv[optind] : "";
-    if (strcmp(o->verb, "list") == 0 && optind + 1 == argc) {
-        return SL_OK;
+    verb = optind < argc ? verb_of(argv[optind]) : NULL;
+    if (verb == NULL) {
+        return SL_FAIL(e, SL_USAGE, "say 'list', 'show', 'retry', 'purge' or 'export'");
     }
-    if (strcmp(o->verb, "show") == 0 && optind + 2 == argc &&
-        sl_str_to_i64(sl_str_of(argv[optind + 1]), &o->id)) {
-        return SL_OK;
+    SL_TRY(sl_dead_filter_ids(&d->filter, argv + optind + 1, argc - optind - 1, &d->ids, e));
+    SL_TRY(check_verb(d, verb, given, argc - optind - 1, e));
+    if ((given & BIT(SL_DEAD_STATUS)) == 0 && d->filter.ids.len == 0 &&
+        verb->run != sl_dead_purge) {
+        d->filter.status = SL_STR("new");
     }
-    return SL_FAIL(e, SL_USAGE, "say 'list', or 'show' and the id of a dead letter");
-}
-
-static void list_print(const PGresult *result)
-{
-    (void)printf("%-8s %-8s %-20s %-17s %-16s %-8s %-24s %s\n", "id", "status", "received",
-                 "reason", "field", "sqlstate", "pipeline", "message id");
-    for (int row = 0; row < PQntuples(result); row++) {
-        (void)printf("%-8s %-8s %-20s %-17s %-16s %-8s %-24s %s\n", PQgetvalue(result, row, 0),
-                     PQgetvalue(result, row, 1), PQgetvalue(result, row, 2),
-                     PQgetvalue(result, row, 6), PQgetvalue(result, row, 7),
-                     PQgetvalue(result, row, 8), PQgetvalue(result, row, 3),
-                     PQgetvalue(result, row, 4));
-    }
-}
-
-static sl_rc dead_list(const struct dead_options *o, struct sl_pg_conn *conn, struct sl_err *e)
-{
-    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
-
-    SL_TRY(sl_pg_dead_list(conn, o->limit, &result, e));
-    list_print(result);
+    *ret = verb;
     return SL_OK;
 }
 
-/* The one place that shows a body: asked for by id, with the keys, and on record. */
-static sl_rc body_print(int64_t id, sl_cleartext body, struct sl_err *e)
-{
-    const sl_str text = sl_cleartext_publish(body);
+/* ---- the command ------------------------------------------------------------------------------------- */
 
-    SL_LOG(SL_LOG_INFO, "opened a dead letter", sl_field_int("sluice.dead_letter", id),
-           sl_field_int("user.id", (int64_t)getuid()));
-    if (fwrite(text.ptr, 1, text.len, stdout) != text.len || fflush(stdout) != 0) {
-        return SL_FAIL(e, SL_IO, "could not write to stdout");
-    }
-    return SL_OK;
-}
-
-static sl_rc body_open(const struct dead_options *o, struct sl_masker *masker,
-                       const PGresult *result, struct sl_err *e)
+static sl_rc dead_run(struct sl_dead *d, const struct verb *verb, struct sl_err *e)
 {
-    const sl_str message_id = { PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0) };
-    const sl_str sealed = { PQgetvalue(result, 0, 1), (size_t)PQgetlength(result, 0, 1) };
-    struct sl_arena arena;
-    sl_cleartext body;
     sl_rc rc;
 
-    sl_arena_init(&arena, BODY_MAX, 64 << 10);
-    rc = sl_open_body(masker, message_id, sealed, &arena, &body, e);
+    SL_TRY(sl_options_load(&d->common, &d->cfg, e));
+    d->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = d->cfg.postgres.url.ptr };
+    rc = sl_pg_connect(&d->conn, e);
     if (rc == SL_OK) {
-        rc = body_print(o->id, body, e);
-    }
-    sl_arena_done(&arena);
-    return rc;
-}
-
-static sl_rc dead_show(const struct dead_options *o, const struct sl_config *cfg,
-                       struct sl_pg_conn *conn, struct sl_err *e)
-{
-    const sl_str context = SL_STR("dead_letter");
-    char pipeline[SL_RECORD_PIPELINE_MAX] = "";
-    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
-    struct sl_keyring *ring = NULL;
-    struct sl_masker *masker = NULL;
-    sl_rc rc;
-
-    SL_TRY(sl_record_pipeline(conn, cfg, pipeline, e));
-    SL_TRY(sl_pg_dead_get(conn, o->id, &result, e));
-    const struct sl_record_use use = {
-        .pipeline = sl_str_of(pipeline),
-        .how = "dead show",
-        .reason = sl_str_of(o->reason != NULL ? o->reason : "none given"),
-        .contexts = &context,
-        .contexts_n = 1,
-        .n = 1,
-    };
-
-    SL_TRY(sl_keys_of(cfg, &ring, e));
-    rc = sl_masker_new(ring, &masker, e);
-    if (rc == SL_OK) {
-        rc = sl_record_commit(conn, &use, e);
+        rc = sl_record_pipeline(&d->conn, &d->cfg, d->pipeline, e);
     }
     if (rc == SL_OK) {
-        rc = body_open(o, masker, result, e);
+        d->filter.pipeline = sl_str_of(d->pipeline);
+        rc = verb->run(d, e);
     }
-    sl_masker_free(masker);
-    sl_keyring_free(ring);
-    return rc;
-}
-
-static sl_rc dead_run(const struct dead_options *o, struct sl_err *e)
-{
-    struct sl_pg_conn conn = { .wait = sl_wait_plain() };
-    struct sl_config cfg;
-    sl_rc rc;
-
-    SL_TRY(sl_options_load(&o->common, &cfg, e));
-    conn.url = cfg.postgres.url.ptr;
-    rc = sl_pg_connect(&conn, e);
-    if (rc == SL_OK) {
-        rc = strcmp(o->verb, "list") == 0 ? dead_list(o, &conn, e) : dead_show(o, &cfg, &conn, e);
-    }
-    sl_pg_close(&conn);
-    sl_config_done(&cfg);
+    sl_pg_close(&d->conn);
+    sl_config_done(&d->cfg);
     return rc;
 }
 
 int sl_cmd_dead(int argc, char **argv)
 {
-    struct dead_options o = { .limit = LIST_PRESET };
+    struct sl_dead d = { .ids = { .max_bytes = IDS_MAX } };
+    const struct verb *verb = NULL;
     struct sl_err e;
+    sl_rc rc;
 
-    sl_options_init(&o.common, argv);
-    if (dead_parse(argc, argv, &o, &e) != SL_OK) {
-        return sl_cmd_fail("dead", &e);
-    }
-    if (o.common.wants_help) {
+    sl_options_init(&d.common, argv);
+    rc = dead_parse(argc, argv, &d, &verb, &e);
+    if (rc == SL_OK && d.common.wants_help) {
+        sl_buf_done(&d.ids);
         return fputs(sl_help_dead, stdout) < 0;
     }
-    return dead_run(&o, &e) == SL_OK ? 0 : sl_cmd_fail("dead", &e);
+    if (rc == SL_OK) {
+        rc = dead_run(&d, verb, &e);
+    }
+    sl_buf_done(&d.ids);
+    return rc == SL_OK ? d.has_left : sl_cmd_fail("dead", &e);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/confirm.h"
 #include "cmd/erase.h"
 #include "cmd/options.h"
 #include "cmd/record.h"
@@ -308,31 +309,6 @@ static void notes_print(const struct sl_erase *x, const struct sl_keyring *ring,
 
 /* ---- the command --------------------------------------------------------------------------------- */
 
-/* The value has stdin, so the terminal is asked.  Ready before anything is counted. */
-static sl_rc terminal_open(const struct erase_options *o, FILE **ret, struct sl_err *e)
-{
-    if (o->is_yes || o->is_dry_run) {
-        return SL_OK;
-    }
-    *ret = fopen("/dev/tty", "re");
-    return *ret != NULL ? SL_OK
-                        : SL_FAIL(e, SL_USAGE,
-                                  "there is no terminal to ask on: say --yes, or --dry-run to see "
-                                  "what there is");
-}
-
-static sl_rc confirm(FILE *terminal, struct sl_err *e)
-{
-    char answer[64] = "";
-
-    (void)fputs("Type erase to delete them for good: ", stderr);
-    if (fgets(answer, sizeof answer, terminal) == NULL ||
-        !sl_str_eq(sl_str_trim(sl_str_of(answer)), SL_STR("erase"))) {
-        return SL_FAIL(e, SL_USAGE, "that is not 'erase': nothing was changed");
-    }
-    return SL_OK;
-}
-
 static sl_rc erase_connect(struct sl_erase *x, const struct sl_keyring *ring, struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf mismatches = { .max_bytes = NOTES_MAX };
@@ -362,7 +338,7 @@ static sl_rc erase_confirmed(struct sl_erase *x, const struct erase_options *o, 
         return SL_OK;
     }
     if (terminal != NULL && is_any) {
-        SL_TRY(confirm(terminal, e));
+        SL_TRY(sl_confirm_ask(terminal, "erase", e));
     }
     SL_TRY(sl_erase_delete(x, found, sl_str_trim(sl_str_of(o->reason)), &done, e));
     (void)printf("erased %" PRId64 " row%s, %" PRId64 " original%s, %" PRId64
@@ -389,7 +365,9 @@ static sl_rc erase_run(struct sl_erase *x, const struct erase_options *o,
     SL_TRY(sl_json_parser_new(JSON_MAX, &x->parser, e));
     SL_TRY(value_read(line, &x->value, e));
     SL_TRY(sl_erase_tokens(x, &notes, e));
-    SL_TRY(terminal_open(o, &terminal, e));
+    if (!o->is_yes && !o->is_dry_run) {
+        SL_TRY(sl_confirm_open("--dry-run", &terminal, e)); /* before anything is counted */
+    }
     rc = erase_connect(x, ring, e);
     if (rc == SL_OK) {
         rc = sl_erase_find(x, &found, e);

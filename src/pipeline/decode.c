@@ -215,16 +215,14 @@ static struct sl_json attribute_json(const struct sl_column *column, const struc
     return (struct sl_json){ .type = SL_JSON_NULL };
 }
 
-/* A fact of the message's, which is a moment or a number; only the moment of sending may not be
- * known. */
+/* A fact of the message's, which is a moment or a number; 0 is what is not known of it. */
 static struct sl_value fact_to_value(const struct sl_column *column, const struct sl_record *r)
 {
     const int64_t at_ms = column->from == SL_FROM_SENT_AT ? r->sent_at_ms : r->received_at_ms;
-    struct sl_value v = { .kind = SL_VALUE_INT, .i = at_ms };
+    struct sl_value v = { .kind = SL_VALUE_INT,
+                          .i = column->from == SL_FROM_RECEIVE_COUNT ? r->receive_count : at_ms };
 
-    if (column->from == SL_FROM_RECEIVE_COUNT) {
-        v.i = r->receive_count;
-    } else if (at_ms == 0) {
+    if (v.i == 0) {
         v.kind = SL_VALUE_NULL;
     } else if (column->type == SL_TYPE_TIMESTAMPTZ) {
         v.i = at_ms * 1000;

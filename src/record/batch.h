@@ -78,7 +78,7 @@ struct sl_record {
     sl_str message_id;      /* 1..128 bytes */
     int64_t sent_at_ms;     /* SentTimestamp, wall clock; 0 if the queue did not say */
     int64_t received_at_ms; /* wall clock */
-    unsigned receive_count;
+    unsigned receive_count; /* 0: not known, as of a dead letter */
     unsigned attributes_n;
     const struct sl_attribute *attributes;
     sl_cleartext body;

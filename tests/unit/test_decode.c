@@ -479,6 +479,26 @@ static void facts_come_from_the_message_and_not_from_its_body(void **state)
     is_text(&v[8], "{\"message_id\":\"no\", \"$message_id\":\"no\"}");
 }
 
+static void a_fact_that_is_not_known_is_null(void **state)
+{
+    struct world *w = *state;
+    struct sl_record *r;
+
+    for (int is_required = 0; is_required < 2; is_required++) {
+        world_begin(w, is_required ? COLUMN("from: $receive_count, type: integer, required: true")
+                                   : COLUMN("from: $receive_count, type: integer"));
+        r = world_add(&w->b, "m1", SL_STR("{}"));
+        r->receive_count = 0;
+        assert_int_equal(sl_stage_decode(&w->p, &w->b, NULL), SL_OK);
+        if (is_required) {
+            refused(r, SL_REASON_MISSING_FIELD, "$receive_count");
+        } else {
+            is_good(r);
+            assert_int_equal(r->values[0].kind, SL_VALUE_NULL);
+        }
+    }
+}
+
 static void a_body_that_is_wanted_whole_need_not_be_json(void **state)
 {
     const struct sl_record *r = decode(*state, COLUMN("from: $body, type: text"), "hello");
@@ -824,6 +844,7 @@ int main(void)
         RULE(one_field_may_fill_several_columns),
         RULE(fields_that_no_column_reads_never_fail_a_record),
         RULE(facts_come_from_the_message_and_not_from_its_body),
+        RULE(a_fact_that_is_not_known_is_null),
         RULE(a_body_that_is_wanted_whole_need_not_be_json),
         RULE(attributes_are_read_like_strings_by_their_exact_name),
         RULE(attributes_fail_as_fields_do),
