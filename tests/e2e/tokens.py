@@ -72,6 +72,12 @@ def unmask(keys, context, token):
     return unpad(siv(keys[kid], kid, context).decrypt(sealed, [aad])).decode()
 
 
+def seal_body(keys, message_id, body, kid="k1"):
+    """What sluice.dead_letter.sealed_body has of a body, which may be any bytes."""
+    aad = f"v1.{kid}.dead_letter.{message_id}".encode()
+    return f"v1.{kid}.".encode() + siv(keys[kid], kid, "dead_letter").encrypt(pad(body), [aad])
+
+
 def open_body(keys, message_id, sealed):
     """The body of a dead letter out of sluice.dead_letter.sealed_body."""
     version, kid, rest = bytes(sealed).split(b".", 2)
