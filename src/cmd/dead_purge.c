@@ -13,9 +13,9 @@ static sl_rc purge_counted(struct sl_dead *d, const struct sl_pg_dead_counts *co
     uint64_t n = 0;
     const sl_rc rc = sl_pg_dead_purge(&d->conn, &d->filter, counts->last_id, &n, e);
 
-    (void)printf("purged %" PRIu64 " dead letters; the ledger keeps their message ids, so none "
-                 "comes again as a row\n",
-                 n);
+    (void)printf("purged %" PRIu64 " dead letter%s; the ledger still knows the messages, so none "
+                 "comes back as a row\n",
+                 n, n == 1 ? "" : "s");
     if (rc == SL_OK && n < counted) {
         (void)printf("%" PRIu64 " are gone already, or held by another command: run it again\n",
                      counted - n);

@@ -180,8 +180,8 @@ static void say_sum(const struct retry *t)
 {
     const bool is_dry = t->d->is_dry_run;
 
-    (void)printf("%s%" PRIu64 " dead letters: %" PRIu64 " %s, %" PRIu64 " still refused",
-                 is_dry ? "dry run of " : "retried ", seen(t), t->loaded,
+    (void)printf("%s%" PRIu64 " dead letter%s: %" PRIu64 " %s, %" PRIu64 " still refused",
+                 is_dry ? "dry run of " : "retried ", seen(t), seen(t) == 1 ? "" : "s", t->loaded,
                  is_dry ? "would load" : "loaded", t->refused);
     if (t->closed > 0) {
         (void)printf(", %" PRIu64 " do not open", t->closed);

@@ -97,7 +97,7 @@ def test_what_was_refused_loads_once_the_configuration_is_mended(sluice, queue, 
     assert states == [("new", "missing_field", "user_id", None, False),
                       *[("retried", "missing_field", "app_version", None, True)] * 3]
     assert db.rows("SELECT * FROM sluice.ledger ORDER BY 1, 2, 3") == ledger
-    assert "retried 1 dead letters: 0 loaded" in retry(sluice, rc=1).text
+    assert "retried 1 dead letter: 0 loaded" in retry(sluice, rc=1).text
     assert db.count() == 4
 
 
@@ -349,7 +349,7 @@ def test_purge_leaves_what_a_retry_holds(dead, db):
         running = dead.start("dead", "retry", ids[0], "-c", dead.write())
         eventually(db.waiting_for_locks, what="the retry waits for the table")
         text = call(dead, "purge", "--all", "--yes", rc=1).text
-        assert "purged 1 dead letters" in text and "1 are gone already, or held" in text
+        assert "purged 1 dead letter;" in text and "1 are gone already, or held" in text
     assert "1 loaded" in running.wait().text
     assert letters(db) == {ids[0]: DONE}
 
