@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "base/fault_point.h"
 #include "sink/pg_copy.h"
 
 enum {
@@ -228,6 +229,7 @@ static sl_rc mark_refused(struct sl_pg_retry *t, const struct sl_pg_letter *lett
 static sl_rc transaction(struct sl_pg_retry *t, struct sl_pg_letter *letters, unsigned n,
                          struct sl_err *e)
 {
+    SL_FAULT_POINT(before_load);
     SL_TRY(sl_pg_exec(t->conn, SL_PG_SESSION, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0, NULL,
                       e));
     SL_TRY(letters_hold(t, letters, n, e));
@@ -238,7 +240,10 @@ static sl_rc transaction(struct sl_pg_retry *t, struct sl_pg_letter *letters, un
     }
     SL_TRY(mark_done(t, letters, n, e));
     SL_TRY(mark_refused(t, letters, n, e));
-    return sl_pg_exec(t->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e);
+    SL_FAULT_POINT(before_commit);
+    SL_TRY(sl_pg_exec(t->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e));
+    SL_FAULT_POINT(committed);
+    return SL_OK;
 }
 
 /* ---- rows that PostgreSQL refuses ------------------------------------------------------------------- */

@@ -76,6 +76,12 @@ def users(db):
     return [u for u, in db.rows("SELECT user_id FROM user_logins ORDER BY user_id")]
 
 
+def nobody_is_connected(db):
+    eventually(lambda: db.one("SELECT count(*) FROM pg_stat_activity WHERE datname ="
+                              " current_database() AND application_name = 'sluice'") == 0,
+               what="the server has noticed that its client is gone")
+
+
 # Retry
 
 def test_what_was_refused_loads_once_the_configuration_is_mended(sluice, queue, db):
@@ -174,15 +180,28 @@ def test_facts_are_those_of_the_message_as_far_as_they_are_kept(dead, db):
                                                            ("retried", "missing_field")]
 
 
-def test_killed_in_the_middle_each_is_loaded_once(dead, db):
+@pytest.mark.parametrize("point", ["before_load", "in_copy", "before_commit", "commit_sent",
+                                   "committed"])
+def test_killed_at_a_point_each_is_loaded_once(dead, db, fault_binary, point):
+    put(db, *logins(5), "{}")
+    real, dead.binary = dead.binary, fault_binary
+    dead.env["SLUICE_FAULT_AT"] = f"{point}:1:kill"
+    retry(dead, rc=-signal.SIGKILL)
+    dead.binary = real
+    nobody_is_connected(db)
+    loaded = db.count()
+    assert loaded == [s[0] for s in letters(db).values()].count("retried")
+    assert f"{5 - loaded} loaded, 1 still refused" in retry(dead, rc=1).text
+    assert users(db) == ["user-%04d" % n for n in range(5)]
+
+
+def test_killed_while_it_waits_for_the_table_each_is_loaded_once(dead, db):
     put(db, *logins(30))
     with db.locked():
         running = dead.start("dead", "retry", "-c", dead.write())
         eventually(db.waiting_for_locks, what="the retry waits for the table")
         running.kill()
-    eventually(lambda: db.one("SELECT count(*) FROM pg_stat_activity WHERE datname ="
-                              " current_database() AND application_name = 'sluice'") == 0,
-               what="the server has noticed")
+    nobody_is_connected(db)
     assert db.count() == 0 and "retried" not in {s[0] for s in letters(db).values()}
     assert "30 loaded" in retry(dead).text
     assert users(db) == ["user-%04d" % n for n in range(30)]
