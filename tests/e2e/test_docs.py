@@ -6,7 +6,8 @@ import pytest
 from conftest import ROOT
 
 COMMANDS = ["run", "check", "keys", "keys new", "mask", "tokens", "unmask", "rewrap",
-            "verify", "erase", "dead", "dead list", "dead show",
+            "verify", "erase", "dead", "dead list", "dead show", "dead retry",
+            "dead purge", "dead export",
             "generate", "sql", "sql schema", "sql recovery", "docs", "docs config", "version"]
 
 
