@@ -36,6 +36,16 @@ static bool is_kept(const struct sl_column *column)
     return column->from != SL_FROM_RECEIVE_COUNT && column->from != SL_FROM_ATTRIBUTE;
 }
 
+/* With another key the value may have come again, in a message that could be loaded. */
+static sl_rc dedup_check(const struct sl_config *cfg, struct sl_err *e)
+{
+    return cfg->dedup == SL_DEDUP_MESSAGE_ID
+               ? SL_OK
+               : SL_FAIL(e, SL_CONFIG,
+                         "dead letters are retried with dedup: message_id only: with another, "
+                         "their rows may be there already");
+}
+
 /* All would be refused for it, and lose the reason that they have. */
 static sl_rc facts_check(const struct sl_config *cfg, struct sl_err *e)
 {
@@ -115,6 +125,7 @@ static sl_rc retry_open(struct retry *t, struct sl_err *e)
     t->p.cfg = cfg;
     sl_arena_init(&t->arena, ARENA_MAX, 16 << 10);
     sl_arena_init(&t->p.scratch, SL_BATCH_BYTES, 64 << 10);
+    SL_TRY(dedup_check(cfg, e));
     SL_TRY(facts_check(cfg, e));
     SL_TRY(sl_keys_of(cfg, &t->ring, e));
     SL_TRY(database_check(t, e));

@@ -266,6 +266,14 @@ def test_a_table_that_does_not_fit_is_said_before_anything_is_changed(dead, db):
     assert [s[0] for s in letters(db).values()] == ["new"]
 
 
+@pytest.mark.parametrize("dedup", ["field:user_id", "body"])
+def test_a_retry_that_could_load_twice_is_refused(dead, db, dedup):
+    put(db, login(1))
+    dead.settings["dedup"] = dedup
+    assert "dedup: message_id only" in retry(dead, rc=78).err
+    assert db.count() == 0 and [s[0] for s in letters(db).values()] == ["new"]
+
+
 def test_originals_of_one_way_tokens_go_to_the_vault(dead, db, cluster):
     vault = cluster.new_database()
     dead.settings["vault"] = {"url": vault.url}
