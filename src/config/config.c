@@ -173,6 +173,16 @@ static sl_rc config_check_vault(const struct sl_config *cfg, const struct sl_rea
                                     "back, and no column has one of these");
 }
 
+/* Sent to where it came from, a bad message would come back as another one, for ever. */
+static sl_rc config_check_dead_letter(const struct sl_config *cfg, const struct sl_reading *rd,
+                                      const struct sl_yaml *root, struct sl_err *e)
+{
+    return !sl_str_eq(cfg->dead_letter_url, cfg->sqs.queue_url)
+               ? SL_OK
+               : SL_FAIL_AT(e, sl_reading_place(rd, root, "dead_letter"),
+                            "dead_letter is the queue that is read; give another one");
+}
+
 /* --- a whole configuration ----------------------------------------------------------------- */
 
 static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
@@ -193,6 +203,7 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(sl_reading_require(&rd, root, e));
     SL_TRY(config_check_credentials(&rd, root, e));
     SL_TRY(config_check_keys(cfg, &rd, root, overrides, e));
+    SL_TRY(config_check_dead_letter(cfg, &rd, root, e));
     SL_TRY(config_split_tables(cfg, &rd, root, e));
     SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
     return config_check_vault(cfg, &rd, root, e);

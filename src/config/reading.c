@@ -155,7 +155,7 @@ static sl_rc reading_argument(struct sl_reading *rd, const struct sl_setting *s,
                               sl_str text, struct sl_place place, struct sl_err *e)
 {
     const struct sl_setting argument = {
-        .path = s->path, .at = s->argument_at, .kind = SL_KIND_TEXT, .min = 1, .max = 1024
+        .path = s->path, .at = s->argument_at, .kind = s->argument_kind, .min = 1, .max = 1024
     };
 
     return reading_copy(rd, &argument, (sl_str){ text.ptr + skip, text.len - skip }, place, e);

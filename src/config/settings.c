@@ -247,6 +247,7 @@ static const struct sl_setting rows[] = {
                    [SL_DEAD_LETTER_LEAVE] = "leave",
                    [SL_DEAD_LETTER_QUEUE] = "queue:" },
         .argument = "URL",
+        .argument_kind = SL_KIND_QUEUE_URL,
         .argument_at = offsetof(struct sl_config, dead_letter_url),
         .preset = SL_DEAD_LETTER_TABLE,
         .doc = "Where a record goes that cannot be loaded: to `sluice.dead_letter`, its body "

@@ -42,6 +42,7 @@ struct sl_setting {
     const char *preset_doc; /* what the preset means, in words; NULL: the preset itself */
     const char *words[SL_SETTING_WORDS_MAX]; /* "field:" takes an argument, as in field:NAME */
     const char *argument;                    /* what it is called; NULL: no word takes one */
+    enum sl_kind argument_kind;              /* of texts */
     size_t argument_at;                      /* where it goes, a sl_str */
     const char *unit;                        /* "s", "ms", "bytes"; NULL: none */
     const char *flag; /* of the command line, that takes its place; NULL: none */
