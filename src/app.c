@@ -24,6 +24,16 @@ static sl_rc ask_queue(struct sl_app *app, struct sl_err *e)
     return sl_sqs_ask(app->cfg, &app->aws, &app->queue, e);
 }
 
+static sl_rc ask_dead_queue(struct sl_app *app, struct sl_err *e)
+{
+    const struct sl_config cfg = sl_dead_queue_config(app->cfg);
+    struct sl_sqs_attributes queue;
+    struct sl_err why = { 0 };
+    const sl_rc rc = sl_sqs_ask(&cfg, &app->dead_aws, &queue, &why);
+
+    return rc == SL_OK ? SL_OK : SL_FAIL(e, rc, "dead-letter %.1000s", why.msg);
+}
+
 static sl_rc key_check(struct sl_app *app, struct sl_pg_conn *conn, struct sl_err *e)
 {
     return !app->has_keys ? SL_OK : sl_pg_key_check(conn, app->keys.now, e);
@@ -101,6 +111,24 @@ static sl_rc wait_for(struct sl_app *app, const char *what,
     }
 }
 
+/* Where bad messages end besides the table. */
+static sl_rc prepare_dead_letters(struct sl_app *app, struct sl_err *e)
+{
+    const struct sl_config cfg = sl_dead_queue_config(app->cfg);
+
+    if (cfg.dead_letter == SL_DEAD_LETTER_LEAVE && !app->queue.has_redrive) {
+        SL_LOG(SL_LOG_WARN,
+               "bad messages stay in a queue without a redrive policy: they come back until the "
+               "queue drops them",
+               sl_field_int("sluice.retention_s", app->queue.retention_s));
+    }
+    if (cfg.dead_letter != SL_DEAD_LETTER_QUEUE) {
+        return SL_OK;
+    }
+    SL_TRY(sl_aws_target_find(&cfg, &app->arena, &app->dead_aws, e));
+    return wait_for(app, "waiting for the dead-letter queue", ask_dead_queue, e);
+}
+
 /* ---- workers -------------------------------------------------------------------------------------------------- */
 
 static unsigned workers_wanted(const struct sl_app *app)
@@ -140,6 +168,19 @@ static struct sl_sqs_settings source_settings(struct sl_app *app, struct sl_work
     };
 }
 
+static sl_rc dead_queue_open(struct sl_app *app, struct sl_pipeline *p, struct sl_err *e)
+{
+    const struct sl_dead_queue_settings settings = {
+        .url = app->cfg->dead_letter_url,
+        .pipeline = app->target.pipeline,
+        .target = &app->dead_aws,
+        .http = sl_sqs_http(&p->source),
+        .wait = p->source.wait,
+    };
+
+    return sl_dead_queue_open(&settings, &p->dead_queue, e);
+}
+
 static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err *e)
 {
     const struct sl_sqs_settings settings = source_settings(app, w);
@@ -162,6 +203,9 @@ static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err 
     if (app->cfg->vault.url.len > 0 && !app->options.is_dry_run) {
         SL_TRY(sl_vault_open(app->cfg, sl_worker_wait(w), &app->stop, &p->vault, e));
     }
+    if (app->cfg->dead_letter == SL_DEAD_LETTER_QUEUE && !app->options.is_dry_run) {
+        SL_TRY(dead_queue_open(app, p, e));
+    }
     SL_TRY(sl_masks_open(app->cfg, p->masks_ring, &p->masks, e));
     if (app->options.is_dry_run) {
         return sl_ndjson_open(app->cfg, &p->sink, e);
@@ -179,6 +223,7 @@ static void worker_close(struct sl_worker *w)
     sl_masks_close(&p->masks);
     sl_keyring_free(p->masks_ring);
     sl_vault_close(p->vault);
+    sl_dead_queue_close(p->dead_queue);
     sl_json_parser_free(p->parser);
     if (p->source.ops != NULL) {
         p->source.ops->close(p->source.self);
@@ -238,6 +283,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
         if (cfg->vault.url.len > 0) {
             SL_TRY(wait_for(app, "waiting for the vault", prepare_vault, e));
         }
+        SL_TRY(prepare_dead_letters(app, e));
     }
     return open_workers(app, e);
 }

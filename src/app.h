@@ -30,6 +30,7 @@ struct sl_app {
     sem_t reloads; /* one for each SIGHUP */
     struct sl_aws_target aws;
     struct sl_sqs_attributes queue; /* as it was at start */
+    struct sl_aws_target dead_aws;  /* of the dead-letter queue, where there is one */
     struct sl_pg_target target;
     struct sl_sqs_shared shared;
     struct sl_stop stop;

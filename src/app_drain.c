@@ -42,6 +42,7 @@ bool sl_drain_is_over(struct sl_app *app, struct sl_drain *seen)
 {
     const struct sl_counts counts = sl_app_counts(app);
     struct sl_sqs_attributes now;
+    int64_t others;
     int64_t left;
 
     if (!sl_app_is_idle(app) || counts.received != sl_counts_ended(&counts)) {
@@ -57,7 +58,8 @@ bool sl_drain_is_over(struct sl_app *app, struct sl_drain *seen)
         *seen =
             (struct sl_drain){ .next_look_ms = seen->next_look_ms, .received = counts.received };
     }
-    left = now.visible + now.delayed + now.not_visible - (int64_t)sl_sqs_left(&app->shared);
+    others = now.not_visible - (int64_t)sl_sqs_left(&app->shared, sl_clock_now_ms());
+    left = now.visible + now.delayed + (others > 0 ? others : 0);
     if (left > 0) {
         seen->looks = 0;
         return now.visible + now.delayed == 0 && others_time_out(app, seen, left);

@@ -109,6 +109,43 @@ static void check_rights_on_queue(struct checks *c)
     }
 }
 
+/* A bad message in a queue without a redrive policy comes back until the queue drops it. */
+static void check_leave(struct checks *c, const struct sl_sqs_attributes *queue)
+{
+    if (c->cfg->dead_letter != SL_DEAD_LETTER_LEAVE) {
+        return;
+    }
+    if (queue->has_redrive) {
+        say("ok", "dead", "bad messages stay in the queue, for its redrive policy");
+        return;
+    }
+    say("FAIL", "dead",
+        "dead_letter: leave needs a redrive policy of the queue: without it a bad message comes "
+        "back "
+        "for %lld s and is lost then",
+        (long long)queue->retention_s);
+    c->failed++;
+}
+
+static void check_dead_queue(struct checks *c)
+{
+    const struct sl_config cfg = sl_dead_queue_config(c->cfg);
+    struct sl_sqs_attributes queue;
+    struct sl_aws_target target;
+    struct sl_err e;
+
+    if (cfg.dead_letter != SL_DEAD_LETTER_QUEUE ||
+        !passed(c, "dead", sl_aws_target_find(&cfg, &c->arena, &target, &e), &e) ||
+        !passed(c, "dead", sl_sqs_ask(&cfg, &target, &queue, &e), &e)) {
+        return;
+    }
+    say("ok", "dead", "bad messages go to a queue with about %lld messages, retention %lld s",
+        (long long)queue.visible + queue.delayed + queue.not_visible, (long long)queue.retention_s);
+    if (passed(c, "dead", sl_sqs_may(&cfg, &target, SL_SQS_MAY_SEND, &e), &e)) {
+        say("ok", "dead", "sqs:SendMessage is allowed");
+    }
+}
+
 static void check_clock(struct checks *c, const struct sl_sqs_attributes *queue)
 {
     const int64_t skew_s = sl_clock_at_ms() / 1000 - queue->server_at_s;
@@ -151,6 +188,7 @@ static void check_queue(struct checks *c)
         say("warn", "queue", "this is a FIFO queue: rows are loaded once each, and not in order");
     }
     check_rights_on_queue(c);
+    check_leave(c, &queue);
     check_clock(c, &queue);
 }
 
@@ -267,6 +305,7 @@ static unsigned check_all(const struct sl_config *cfg)
     check_masks(&c);
     check_keys(&c);
     check_queue(&c);
+    check_dead_queue(&c);
     check_database(&c);
     check_vault(&c);
     sl_pg_close(&c.conn);

@@ -3,6 +3,8 @@
  * An outage is not a bad record: nothing new is received, what is held stays invisible, and the
  * same batch is tried until it is committed, somebody says stop, or the patience is over.
  */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "pipeline/pipeline.h"
@@ -19,7 +21,7 @@ struct outage {
 /* Count what has been decided since the last look. */
 static void count_outcomes(struct sl_pipeline *p, struct sl_batch *b)
 {
-    uint64_t n[SL_OUTCOME_DEAD_LETTERED + 1] = { 0 };
+    uint64_t n[SL_OUTCOME_LEFT + 1] = { 0 };
 
     for (unsigned i = 0; i < b->n; i++) {
         struct sl_record *r = b->records[i];
@@ -32,6 +34,7 @@ static void count_outcomes(struct sl_pipeline *p, struct sl_batch *b)
     sl_count(&p->counters->loaded, n[SL_OUTCOME_LOADED]);
     sl_count(&p->counters->duplicates, n[SL_OUTCOME_DUPLICATE]);
     sl_count(&p->counters->dead_lettered, n[SL_OUTCOME_DEAD_LETTERED]);
+    sl_count(&p->counters->returned, n[SL_OUTCOME_LEFT]);
 }
 
 static bool gives_up(const struct sl_pipeline *p)
@@ -53,10 +56,11 @@ static void wait_out(struct sl_pipeline *p, unsigned wait_ms)
 /* Say it when it begins, when it becomes another one, and now and then while it lasts. */
 static void outage_log(struct sl_pipeline *p, const struct sl_err *now, struct outage *o)
 {
+    char text[64];
+
     if (strcmp(now->msg, o->last.msg) != 0 || p->backoff.tries % 16 == 15) {
-        sl_log_err(SL_LOG_WARN,
-                   now->rc == SL_TABLE ? "the table takes nothing; waiting"
-                                       : "the database is away; waiting",
+        (void)snprintf(text, sizeof text, "%s is away; waiting", p->awaited);
+        sl_log_err(SL_LOG_WARN, now->rc == SL_TABLE ? "the table takes nothing; waiting" : text,
                    now);
     }
     o->last = *now;
@@ -65,7 +69,7 @@ static void outage_log(struct sl_pipeline *p, const struct sl_err *now, struct o
 static void outage_over(struct sl_pipeline *p, const struct outage *o)
 {
     if (o->last.rc != SL_OK) {
-        SL_LOG(SL_LOG_INFO, "the database is back",
+        SL_LOG(SL_LOG_INFO, "loading goes on",
                sl_field_int("sluice.retries", (int64_t)p->backoff.tries));
     }
     sl_backoff_reset(&p->backoff);
@@ -106,13 +110,17 @@ static sl_rc outage_bear(struct sl_pipeline *p, struct outage *o, const struct s
     return SL_OK;
 }
 
-/* The vault comes first: a token whose original is nowhere could never be recovered. */
+/* The vault comes first: a token whose original is nowhere could never be recovered.  Bad records
+ * are sent on before the ledger says that they are done. */
 static sl_rc load_once(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 {
     sl_pulse_enter(&p->pulse, SL_STAGE_load);
     if (p->vault != NULL) {
+        p->awaited = "the vault";
         SL_TRY(sl_vault_put(p->vault, b, e));
     }
+    SL_TRY(sl_dead_letters_route(p, b, e));
+    p->awaited = "the database";
     return p->sink.ops->load(p->sink.self, b, e);
 }
 
@@ -156,8 +164,14 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 static sl_rc probe(struct sl_pipeline *p, struct sl_err *e)
 {
     if (p->vault != NULL) {
+        p->awaited = "the vault";
         SL_TRY(sl_vault_probe(p->vault, e));
     }
+    if (p->dead_queue != NULL) {
+        p->awaited = "the dead-letter queue";
+        SL_TRY(sl_dead_queue_probe(p->dead_queue, e));
+    }
+    p->awaited = "the database";
     return p->sink.ops->probe(p->sink.self, e);
 }
 

@@ -11,6 +11,7 @@
 #include "record/batch.h"
 #include "sink/sink.h"
 #include "sink/vault.h"
+#include "source/dead_queue.h"
 #include "source/source.h"
 #include "telemetry/counters.h"
 
@@ -20,9 +21,11 @@ struct sl_pipeline {
     struct sl_source source;
     struct sl_sink sink;
     struct sl_masks masks;
-    struct sl_key_share *keys;     /* of all workers; NULL: the masks stay as they are */
-    struct sl_keyring *masks_ring; /* held: the one that the masks were made from */
-    struct sl_vault *vault;        /* NULL: there is none */
+    struct sl_key_share *keys;        /* of all workers; NULL: the masks stay as they are */
+    struct sl_keyring *masks_ring;    /* held: the one that the masks were made from */
+    struct sl_vault *vault;           /* NULL: there is none */
+    struct sl_dead_queue *dead_queue; /* NULL: bad records go elsewhere */
+    const char *awaited;              /* what the last attempt to load needed: "the database" */
     struct sl_json_parser *parser;
     struct sl_arena scratch; /* of one record at a time */
     struct sl_backoff backoff;
@@ -62,6 +65,16 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 
 /* Make the masks anew if the ring has become another.  A failure leaves the old ones in force. */
 void sl_masks_refresh(struct sl_pipeline *p);
+
+/* Leave bad records in the queue, or send them on to another, as the configuration says; nothing is
+ * left to do where they go to the table.
+ *
+ * Shape:   records that are left have an outcome then; those sent on are marked, once for all
+ *          attempts of a batch
+ * Errors:  an outage of the ledger or of the dead-letter queue (retry); SL_CRYPTO (stop)
+ */
+sl_rc sl_dead_letters_route(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
+    SL_MUST_CHECK;
 
 /* Seal the bodies of records that have a verdict and no seal yet. */
 sl_rc sl_seal_verdicts(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;

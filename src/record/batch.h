@@ -3,6 +3,7 @@
  *     message   id, times, body          as the queue gave it      (receive)
  *     record    + values or a verdict    one value a column        (decode, mask)
  *     outcome   loaded, duplicate, ...   after the commit          (load), deleted by (ack)
+ *               left                     no commit: bad, and stays in the queue
  */
 #ifndef SLUICE_RECORD_BATCH_H
 #define SLUICE_RECORD_BATCH_H
@@ -67,6 +68,7 @@ enum sl_outcome {
     SL_OUTCOME_LOADED,
     SL_OUTCOME_DUPLICATE,
     SL_OUTCOME_DEAD_LETTERED,
+    SL_OUTCOME_LEFT, /* in the queue, whose redrive policy decides; nothing of it is kept */
 };
 
 struct sl_attribute {
@@ -86,10 +88,19 @@ struct sl_record {
 
     struct sl_value *values; /* one a column, once decoded; NULL with a verdict of decode */
     struct sl_verdict verdict;
-    sl_str sealed; /* the body, sealed, once there is a verdict */
+    sl_str sealed;  /* the body, sealed, once there is a verdict */
+    bool is_sent;   /* to the dead-letter queue: the sink keeps its key and no letter */
+    bool is_unsent; /* the dead-letter queue cannot take it: the sink keeps it */
     enum sl_outcome outcome;
     bool is_counted; /* the outcome is in the counters */
 };
+
+/* A bad record of which nobody has decided yet where it goes. */
+static inline bool sl_record_is_stray(const struct sl_record *r)
+{
+    return r->verdict.reason != SL_REASON_NONE && r->outcome == SL_OUTCOME_NONE && !r->is_sent &&
+           !r->is_unsent;
+}
 
 /* What a vault keeps of one one-way token. */
 struct sl_vault_entry {

@@ -177,6 +177,11 @@ static void encode_dead_letter(struct sl_buf *params, const struct sl_record *r)
     sl_pg_array_add(&params[7], r->sealed);
 }
 
+static bool is_letter(const struct pg_entry *entry)
+{
+    return !entry->is_known && is_dead(entry->r) && !entry->r->is_sent;
+}
+
 /* Dead letters are few, and an INSERT can say ON CONFLICT: a message that the queue gives another
  * sent_at passes the ledger twice, and must not stop the batch. */
 static sl_rc insert_dead_letters(struct pg_sink *p, const struct pg_entry *entries, unsigned n,
@@ -196,7 +201,7 @@ static sl_rc insert_dead_letters(struct pg_sink *p, const struct pg_entry *entri
     unsigned dead = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        dead += !entries[i].is_known && is_dead(entries[i].r);
+        dead += is_letter(&entries[i]);
     }
     if (dead == 0) {
         return SL_OK;
@@ -206,7 +211,7 @@ static sl_rc insert_dead_letters(struct pg_sink *p, const struct pg_entry *entri
         sl_pg_array_begin(&p->params[k], elements[k], dead);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (!entries[i].is_known && is_dead(entries[i].r)) {
+        if (is_letter(&entries[i])) {
             encode_dead_letter(p->params, entries[i].r);
         }
     }
@@ -522,14 +527,16 @@ static sl_rc load_range(struct pg_sink *p, struct pg_work *w, struct pg_entry *e
     return SL_OK;
 }
 
-/* Take back what is not committed: the next attempt judges anew. */
+/* Take back what is not committed: the next attempt judges anew.  What is sent on is no row. */
 static void forget_refusals(struct pg_work *w)
 {
     for (unsigned i = 0; i < w->n; i++) {
-        if (w->entries[i].r->outcome == SL_OUTCOME_NONE &&
-            w->entries[i].r->verdict.reason == SL_REASON_REFUSED) {
-            w->entries[i].r->verdict = (struct sl_verdict){ 0 };
-            w->entries[i].r->sealed = (sl_str){ 0 };
+        struct sl_record *r = w->entries[i].r;
+
+        if (r->outcome == SL_OUTCOME_NONE && r->verdict.reason == SL_REASON_REFUSED &&
+            !r->is_sent) {
+            r->verdict = (struct sl_verdict){ 0 };
+            r->sealed = (sl_str){ 0 };
         }
     }
 }
@@ -621,6 +628,46 @@ static void decide_repeats(struct pg_work *w)
     }
 }
 
+static void mark_known(struct pg_entry *entry)
+{
+    entry->is_known = true;
+}
+
+/* Not those of this very batch, whose COMMIT may have lost its answer: load knows what they are. */
+static sl_rc recognize_strays(struct pg_sink *p, struct pg_work *w, struct sl_err *e)
+{
+    static const char sql[] = "SELECT l.slot, l.sent_at, l.message_id"
+                              " FROM unnest($1, $2, $3) AS k(slot, sent_at, message_id)"
+                              " JOIN sluice.ledger AS l USING (slot, sent_at, message_id)"
+                              " WHERE l.pipeline = $4 AND l.batch_id <> $5";
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < w->n; i++) {
+        if (sl_record_is_stray(w->entries[i].r)) {
+            w->entries[n++] = w->entries[i];
+        }
+    }
+    SL_TRY(encode_keys(p, w->entries, n, e));
+    SL_TRY(ask_ledger(p, w, w->entries, n, sql, mark_known, e));
+    for (unsigned i = 0; i < n; i++) {
+        if (w->entries[i].is_known) {
+            w->entries[i].r->outcome = SL_OUTCOME_DUPLICATE;
+        }
+    }
+    decide_repeats(w);
+    return SL_OK;
+}
+
+static sl_rc sink_recognize(void *self, struct sl_batch *b, struct sl_err *e)
+{
+    struct pg_sink *p = self;
+    struct pg_work w;
+
+    SL_TRY(sl_pg_connect(&p->conn, e));
+    SL_TRY(work_init(p, &w, b, e));
+    return recognize_strays(p, &w, e);
+}
+
 static sl_rc sink_load(void *self, struct sl_batch *b, struct sl_err *e)
 {
     struct pg_sink *p = self;
@@ -664,9 +711,9 @@ sl_rc sl_pg_open(const struct sl_config *cfg, const struct sl_pg_target *target,
                  struct sl_wait wait, const struct sl_stop *stop, struct sl_sink *ret,
                  struct sl_err *e)
 {
-    static const struct sl_sink_ops ops = { .load = sink_load,
-                                            .probe = sink_probe,
-                                            .close = sink_close };
+    static const struct sl_sink_ops ops = {
+        .recognize = sink_recognize, .load = sink_load, .probe = sink_probe, .close = sink_close
+    };
     struct pg_sink *p = calloc(1, sizeof *p);
 
     if (p == NULL) {

@@ -6,8 +6,15 @@
 #include "record/batch.h"
 
 struct sl_sink_ops {
+    /* Which stray records of `b` an earlier delivery has ended already: those become duplicates.
+     * NULL: nothing is kept here, so no message has an end.
+     *
+     * Errors:  as load's
+     * Blocks:  in the worker's wait, with deadlines of its own */
+    sl_rc (*recognize)(void *self, struct sl_batch *b, struct sl_err *e);
+
     /* Commit every record of `b` as a row, a duplicate or a dead letter, and say which in
-     * r->outcome.  May be called again with the same batch after a failure: records that have an
+     * r->outcome.  Of a record that is_sent only the key is committed.  May be called again with the same batch after a failure: records that have an
      * outcome are left alone, and what an earlier attempt committed is recognized.
      *
      * Errors:  SL_ROW (dead letter)  rows were refused and got their verdict: seal their bodies

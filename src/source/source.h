@@ -23,8 +23,9 @@ struct sl_source_ops {
      *          again, with backoff, by the next call */
     sl_rc (*receive)(void *self, struct sl_batch *b, int64_t due_ms, struct sl_err *e);
 
-    /* Every record of `b` has an outcome that is committed: delete them all, in the background.
-     * The receipt handles outlive the batch; failed entries are tried again. */
+    /* Delete every record of `b` that has an outcome, which is committed, in the background: the
+     * receipt handles outlive the batch; failed entries are tried again.  Let go of those that are
+     * left: they become visible again when their time is over. */
     void (*ack)(void *self, const struct sl_batch *b);
 
     /* Hand every undecided record of `b` back, visible again at once; counts them as returned. */

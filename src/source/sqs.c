@@ -95,6 +95,13 @@ static bool md5_matches(const struct sqs_source *s, const struct sl_sqs_message 
     return true;
 }
 
+/* A message stays in the queue and comes back when its visibility timeout is over. */
+static void leave(struct sqs_source *s)
+{
+    sl_sqs_leave(s->settings.shared, sl_clock_now_ms(),
+                 (int64_t)s->settings.visibility_timeout_s * 1000);
+}
+
 /* Messages whose body is not what was sent stay in the queue, undecoded. */
 static unsigned drop_altered(struct sqs_source *s, struct sl_sqs_message *messages, unsigned n)
 {
@@ -108,7 +115,7 @@ static unsigned drop_altered(struct sqs_source *s, struct sl_sqs_message *messag
         }
         sl_count(&counters->md5_mismatch, 1);
         sl_count(&counters->returned, 1);
-        sl_sqs_leave(s->settings.shared, messages[i].message_id);
+        leave(s);
         SL_LOG(SL_LOG_WARN, "a body does not match its MD5; left in the queue",
                sl_field_str("sluice.stage", SL_STR("receive")),
                sl_field_str("sluice.message_id", messages[i].message_id));
@@ -473,8 +480,13 @@ static void source_ack(void *self, const struct sl_batch *b)
     struct sqs_source *s = self;
 
     for (unsigned i = 0; i < b->n; i++) {
-        if (b->records[i]->outcome != SL_OUTCOME_NONE) {
-            sl_leases_delete(&s->leases, b->records[i]->lease);
+        const struct sl_record *r = b->records[i];
+
+        if (r->outcome == SL_OUTCOME_LEFT) {
+            sl_leases_leave(&s->leases, r->lease);
+            leave(s);
+        } else if (r->outcome != SL_OUTCOME_NONE) {
+            sl_leases_delete(&s->leases, r->lease);
         }
     }
 }
@@ -680,4 +692,11 @@ void sl_sqs_wake(const struct sl_source *source)
     const struct sqs_source *s = source->self;
 
     sl_http_wake(s->caller.http);
+}
+
+struct sl_http *sl_sqs_http(const struct sl_source *source)
+{
+    const struct sqs_source *s = source->self;
+
+    return s->caller.http;
 }

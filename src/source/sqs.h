@@ -34,4 +34,7 @@ sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret,
 /* End the worker's wait.  Threads: any. */
 void sl_sqs_wake(const struct sl_source *source);
 
+/* The worker's HTTP client, whose requests go on in the worker's wait. */
+struct sl_http *sl_sqs_http(const struct sl_source *source);
+
 #endif

@@ -86,6 +86,22 @@ void sl_sqs_write_visibility(struct sl_buf *out, sl_str queue_url,
     sl_buf_add_str(out, SL_STR("]}"));
 }
 
+static void add_attributes(struct sl_buf *out, const struct sl_sqs_attribute *attributes,
+                           unsigned n)
+{
+    const char *before = ",\"MessageAttributes\":{";
+
+    for (unsigned i = 0; i < n; i++) {
+        if (attributes[i].value.len > 0) {
+            sl_buf_printf(out, "%s\"%s\":{\"DataType\":\"String\"", before, attributes[i].name);
+            add_member(out, "StringValue", attributes[i].value);
+            sl_buf_add_char(out, '}');
+            before = ",";
+        }
+    }
+    sl_buf_add_str(out, before[1] == '\0' ? SL_STR("}") : SL_STR(""));
+}
+
 void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
                        unsigned n)
 {
@@ -94,6 +110,14 @@ void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs
     for (unsigned i = 0; i < n; i++) {
         begin_entry(out, i);
         add_member(out, "MessageBody", entries[i].body);
+        add_attributes(out, entries[i].attributes, entries[i].attributes_n);
+        if (entries[i].fifo_id.len > 0) {
+            add_member(out, "MessageGroupId", entries[i].fifo_id);
+            add_member(out, "MessageDeduplicationId", entries[i].fifo_id);
+        }
+        if (entries[i].delay_s > 0) {
+            sl_buf_printf(out, ",\"DelaySeconds\":%u", entries[i].delay_s);
+        }
         sl_buf_add_char(out, '}');
     }
     sl_buf_add_str(out, SL_STR("]}"));
@@ -322,25 +346,28 @@ static int entry_of(const struct sl_json *j, unsigned sent_n)
 }
 
 /* What became of each entry: its error code, "" for success. */
-static void read_codes(const struct sl_json *successful, const struct sl_json *failed,
-                       unsigned sent_n, sl_str codes[static SL_SQS_BATCH])
+static void read_fates(const struct sl_json *successful, const struct sl_json *failed,
+                       unsigned sent_n, struct sl_sqs_failure fates[static SL_SQS_BATCH])
 {
     for (unsigned i = 0; i < sent_n; i++) {
-        codes[i] = SL_STR("NotAnswered");
+        fates[i] = (struct sl_sqs_failure){ .entry = i, .code = SL_STR("NotAnswered") };
     }
     for (const struct sl_json *j = successful ? successful->child : NULL; j != NULL; j = j->next) {
         const int i = entry_of(j, sent_n);
 
         if (i >= 0) {
-            codes[i] = (sl_str){ 0 };
+            fates[i].code = (sl_str){ 0 };
         }
     }
     for (const struct sl_json *j = failed ? failed->child : NULL; j != NULL; j = j->next) {
         const int i = entry_of(j, sent_n);
         const sl_str code = text_of(j, SL_STR("Code"));
+        const struct sl_json *fault = sl_json_member(j, SL_STR("SenderFault"));
 
         if (i >= 0) {
-            codes[i] = code.len > 0 ? code : SL_STR("Unknown");
+            fates[i].code = code.len > 0 ? code : SL_STR("Unknown");
+            fates[i].is_sender_fault = fault != NULL && fault->type == SL_JSON_BOOL &&
+                                       sl_str_eq(sl_cleartext_publish(fault->text), SL_STR("true"));
         }
     }
 }
@@ -349,7 +376,7 @@ static void read_codes(const struct sl_json *successful, const struct sl_json *f
 sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *a, unsigned sent_n,
                         struct sl_sqs_failure **ret, unsigned *ret_n, struct sl_err *e)
 {
-    sl_str codes[SL_SQS_BATCH];
+    struct sl_sqs_failure fates[SL_SQS_BATCH];
     struct sl_sqs_failure *failures;
     const struct sl_json *root = NULL;
     const struct sl_json *successful = NULL;
@@ -366,10 +393,10 @@ sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *
     if (failures == NULL) {
         return SL_FAIL(e, SL_NOMEM, "memory for %u entries of a batch ran out", sent_n);
     }
-    read_codes(successful, failed, sent_n, codes);
+    read_fates(successful, failed, sent_n, fates);
     for (unsigned i = 0; i < sent_n; i++) {
-        if (codes[i].len > 0) {
-            failures[n++] = (struct sl_sqs_failure){ .entry = i, .code = codes[i] };
+        if (fates[i].code.len > 0) {
+            failures[n++] = fates[i];
         }
     }
     *ret = failures;

@@ -10,7 +10,11 @@
 #include "base/str.h"
 #include "record/batch.h"
 
-enum { SL_SQS_BATCH = 10 /* messages or entries a request, SQS limit */ };
+enum {
+    SL_SQS_BATCH = 10,           /* messages or entries a request, SQS limit */
+    SL_SQS_DELAY_MAX_S = 900,    /* of a message sent, SQS limit */
+    SL_SQS_SEND_BYTES = 1 << 20, /* of a message, and of all messages of a request, SQS limit */
+};
 
 struct sl_sqs_receive {
     sl_str queue_url;
@@ -21,9 +25,21 @@ struct sl_sqs_receive {
     unsigned attributes_n;
 };
 
+/* A text that goes with a message. */
+struct sl_sqs_attribute {
+    const char *name;
+    sl_str value; /* "": the attribute is left out, since SQS takes no empty one */
+};
+
 struct sl_sqs_entry {
     sl_str receipt_handle;
-    sl_str body; /* for sends */
+
+    /* for sends */
+    sl_str body;
+    const struct sl_sqs_attribute *attributes;
+    unsigned attributes_n;
+    sl_str fifo_id;   /* group and deduplication id; "" for a standard queue */
+    unsigned delay_s; /* 0 = the queue's own */
 };
 
 /* One message of a reply. */
@@ -42,6 +58,7 @@ struct sl_sqs_message {
 struct sl_sqs_failure {
     unsigned entry; /* 0..9 */
     sl_str code;    /* "ReceiptHandleIsInvalid", "InternalError" */
+    bool is_sender_fault;
 };
 
 struct sl_sqs_attributes {

@@ -159,6 +159,13 @@ void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry)
     }
 }
 
+void sl_leases_leave(struct sl_leases *l, struct sl_lease_entry *entry)
+{
+    if (entry->state == SL_LEASE_HELD) {
+        entry_set(l, entry, SL_LEASE_GONE);
+    }
+}
+
 void sl_leases_keep(struct sl_leases *l, bool is_keeping, unsigned return_after_s)
 {
     if (l->is_keeping && !is_keeping) {

@@ -77,6 +77,9 @@ bool sl_leases_add(struct sl_leases *l, const struct sl_sqs_message *messages, u
 void sl_leases_delete(struct sl_leases *l, struct sl_lease_entry *entry);
 void sl_leases_return(struct sl_leases *l, struct sl_lease_entry *entry);
 
+/* Forget a message: it comes back by itself when its visibility timeout is over. */
+void sl_leases_leave(struct sl_leases *l, struct sl_lease_entry *entry);
+
 /* Send no hand-backs for now; or send them, for others to see after so many seconds: an open long
  * poll of ours, or one just given up, would swallow them again. */
 void sl_leases_keep(struct sl_leases *l, bool is_keeping, unsigned return_after_s);

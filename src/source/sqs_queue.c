@@ -8,7 +8,7 @@ enum {
     REPLY_MAX = 1 << 20,
 };
 
-/* Refused for its handle: the right to call is there.  Refused for its rights: it is not. */
+/* Refused for what it says: the right to call is there.  Refused for its rights: it is not. */
 static sl_rc may_read(struct sl_http_reply *reply, struct sl_err *e)
 {
     struct sl_json_parser *parser = NULL;
@@ -27,10 +27,29 @@ static sl_rc may_read(struct sl_http_reply *reply, struct sl_err *e)
     return rc;
 }
 
+static const char *may_write(enum sl_sqs_right right, sl_str queue_url, struct sl_buf *body)
+{
+    const struct sl_sqs_entry entry = {
+        .receipt_handle = SL_STR("none"),
+        .body = SL_STR("none"),
+        .delay_s = SL_SQS_DELAY_MAX_S + 1,
+    };
+
+    if (right == SL_SQS_MAY_DELETE) {
+        sl_sqs_write_delete(body, queue_url, &entry, 1);
+        return "DeleteMessageBatch";
+    }
+    if (right == SL_SQS_MAY_CHANGE_VISIBILITY) {
+        sl_sqs_write_visibility(body, queue_url, &entry, 1, 0);
+        return "ChangeMessageVisibilityBatch";
+    }
+    sl_sqs_write_send(body, queue_url, &entry, 1);
+    return "SendMessageBatch";
+}
+
 sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
                  enum sl_sqs_right right, struct sl_err *e)
 {
-    const struct sl_sqs_entry entry = { .receipt_handle = SL_STR("none") };
     struct sl_sqs_caller caller = { .target = *target };
     struct sl_sqs_call call = { .timeout_ms = ASK_TIMEOUT_MS, .reply_max_bytes = REPLY_MAX };
     struct sl_http_reply reply = { 0 };
@@ -38,13 +57,7 @@ sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target
     sl_rc rc = sl_http_new(&caller.http, e);
 
     sl_buf_init(&body, 64 << 10);
-    if (right == SL_SQS_MAY_DELETE) {
-        call.action = "DeleteMessageBatch";
-        sl_sqs_write_delete(&body, cfg->sqs.queue_url, &entry, 1);
-    } else {
-        call.action = "ChangeMessageVisibilityBatch";
-        sl_sqs_write_visibility(&body, cfg->sqs.queue_url, &entry, 1, 0);
-    }
+    call.action = may_write(right, cfg->sqs.queue_url, &body);
     call.body = sl_buf_str(&body);
     if (rc == SL_OK) {
         rc = sl_sqs_call_wait(&caller, &call, &reply, e);

@@ -14,9 +14,10 @@
 sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
                  struct sl_sqs_attributes *ret, struct sl_err *e) SL_MUST_CHECK;
 
-enum sl_sqs_right { SL_SQS_MAY_DELETE, SL_SQS_MAY_CHANGE_VISIBILITY };
+enum sl_sqs_right { SL_SQS_MAY_DELETE, SL_SQS_MAY_CHANGE_VISIBILITY, SL_SQS_MAY_SEND };
 
-/* Ask whether this identity may call an action, with a handle that is no handle: nothing happens.
+/* Ask whether this identity may call an action, with a handle that is no handle, or a delay that is
+ * none: nothing happens.
  *
  * Errors:  SL_DENIED (retry) it may not; those of sl_sqs_ask
  * Blocks:  up to 10 s

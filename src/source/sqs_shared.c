@@ -12,39 +12,32 @@ void sl_sqs_shared_done(struct sl_sqs_shared *shared)
     (void)pthread_mutex_destroy(&shared->left_lock);
 }
 
-unsigned sl_sqs_left(struct sl_sqs_shared *shared)
+unsigned sl_sqs_left(struct sl_sqs_shared *shared, int64_t now_ms)
 {
-    unsigned n;
+    unsigned n = 0;
 
     (void)pthread_mutex_lock(&shared->left_lock);
-    n = shared->left_n;
+    for (unsigned i = 0; i < SL_SQS_LEFT_SPANS; i++) {
+        n += shared->left[i].until_ms > now_ms ? shared->left[i].n : 0;
+    }
     (void)pthread_mutex_unlock(&shared->left_lock);
     return n;
 }
 
-/* FNV-1a: ids are the queue's own, nobody chooses them to collide. */
-static uint64_t id_hash(sl_str id)
+/* No ids: a queue may have any number of bad messages. */
+void sl_sqs_leave(struct sl_sqs_shared *shared, int64_t now_ms, int64_t hidden_ms)
 {
-    uint64_t hash = 14695981039346656037U;
-
-    for (size_t i = 0; i < id.len; i++) {
-        hash = (hash ^ (unsigned char)id.ptr[i]) * 1099511628211U;
-    }
-    return hash;
-}
-
-void sl_sqs_leave(struct sl_sqs_shared *shared, sl_str message_id)
-{
-    const uint64_t hash = id_hash(message_id);
-    unsigned i = 0;
+    const int64_t until_ms = now_ms + hidden_ms;
+    struct sl_sqs_left_span *span;
 
     (void)pthread_mutex_lock(&shared->left_lock);
-    while (i < shared->left_n && shared->left[i] != hash) {
-        i++;
+    span = &shared->left[shared->left_at];
+    if (until_ms - span->until_ms > hidden_ms / (SL_SQS_LEFT_SPANS / 2)) {
+        shared->left_at = (shared->left_at + 1) % SL_SQS_LEFT_SPANS;
+        span = &shared->left[shared->left_at];
+        *span = (struct sl_sqs_left_span){ .until_ms = until_ms };
     }
-    if (i == shared->left_n && i < SL_SQS_LEFT_MAX) {
-        shared->left[shared->left_n++] = hash;
-    }
+    span->n++;
     (void)pthread_mutex_unlock(&shared->left_lock);
 }
 
