@@ -396,6 +396,23 @@ static void refuses_an_address_that_is_none(void **state)
             "s.yaml:1:28: source.sqs.endpoint must be a URL such as http://localhost:4566");
 }
 
+static void refuses_a_dead_letter_queue_that_is_none_or_the_one_that_is_read(void **state)
+{
+    static const char message[] = "s.yaml:1:14: dead_letter must be a URL such as "
+                                  "https://sqs.eu-west-1.amazonaws.com/123456789012/my-queue";
+
+    (void)state;
+    accepted("dead_letter: leave\n" HEAD COLUMN);
+    accepted("dead_letter: 'queue:http://localhost:4566/0/q2'\n" HEAD COLUMN);
+    refused("dead_letter: 'queue:dlq'\n" HEAD COLUMN, message);
+    refused("dead_letter: 'queue:https://h'\n" HEAD COLUMN, message);
+    refused("dead_letter: 'queue:http://localhost:4566/0/q'\n" HEAD COLUMN,
+            "s.yaml:1:14: dead_letter is the queue that is read; give another one");
+    check_refused("dead_letter: 'queue:http://h/q2'\n" HEAD COLUMN,
+                  &(struct sl_overrides){ .queue_url = SL_STR("http://h/q2") },
+                  "s.yaml:1:14: dead_letter is the queue that is read; give another one");
+}
+
 static void takes_the_spellings_of_a_connection(void **state)
 {
     static const char message[] = "s.yaml:1:26: sink.postgres.url must start with postgresql:// or "
@@ -1293,6 +1310,7 @@ int main(void)
         cmocka_unit_test(takes_numbers_with_their_units),
         cmocka_unit_test(refuses_a_text_out_of_bounds),
         cmocka_unit_test(refuses_an_address_that_is_none),
+        cmocka_unit_test(refuses_a_dead_letter_queue_that_is_none_or_the_one_that_is_read),
         cmocka_unit_test(takes_the_spellings_of_a_connection),
         cmocka_unit_test(refuses_half_of_a_credential),
         cmocka_unit_test(takes_a_table_name_exactly_as_written),

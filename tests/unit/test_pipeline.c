@@ -53,6 +53,8 @@ struct scene {
     const struct sl_batch *batch;
     unsigned char batch_id[16];
     unsigned dead_letters; /* with a seal, at the last load */
+    unsigned knows;        /* the record (from 1) that the ledger knows; 0 = none */
+    unsigned sends_fail;   /* so often, the dead-letter queue is away */
     unsigned probes_fail;  /* so many, then the sink takes loads again */
 };
 
@@ -234,6 +236,49 @@ static sl_rc scene_probe(void *self, struct sl_err *e)
     return SL_FAIL(e, SL_DISCONNECTED, "the database is away");
 }
 
+static sl_rc scene_recognize(void *self, struct sl_batch *b, struct sl_err *e)
+{
+    struct scene *s = self;
+
+    (void)e;
+    note(s, "recognize");
+    if (s->knows > 0) {
+        b->records[s->knows - 1]->outcome = SL_OUTCOME_DUPLICATE;
+    }
+    return SL_OK;
+}
+
+/* ---- the dead-letter queue: these stand for those of source/dead_queue.c ---------------------- */
+
+struct sl_dead_queue {
+    struct scene *s;
+};
+
+/* One at a time, to see that it is called until there is none. */
+sl_rc sl_dead_queue_send(struct sl_dead_queue *q, struct sl_batch *b, struct sl_err *e)
+{
+    note(q->s, "send");
+    if (q->s->sends_fail > 0) {
+        q->s->sends_fail--;
+        return SL_FAIL(e, SL_THROTTLED, "the dead-letter queue says no");
+    }
+    for (unsigned i = 0; i < b->n; i++) {
+        if (sl_record_is_stray(b->records[i])) {
+            assert_true(b->records[i]->sealed.len > 0);
+            b->records[i]->is_sent = true;
+            break;
+        }
+    }
+    return SL_OK;
+}
+
+sl_rc sl_dead_queue_probe(struct sl_dead_queue *q, struct sl_err *e)
+{
+    note(q->s, "probe_dead");
+    return q->s->sends_fail-- > 0 ? SL_FAIL(e, SL_THROTTLED, "the dead-letter queue says no")
+                                  : SL_OK;
+}
+
 /* ---- the scene ------------------------------------------------------------------------------- */
 
 static const struct sl_source_ops source_ops = {
@@ -247,7 +292,9 @@ static const struct sl_source_ops source_ops = {
     .give_back = scene_give_back,
 };
 
-static const struct sl_sink_ops sink_ops = { .load = scene_load, .probe = scene_probe };
+static const struct sl_sink_ops sink_ops = { .recognize = scene_recognize,
+                                             .load = scene_load,
+                                             .probe = scene_probe };
 
 #define GOOD "{\"id\":\"u\",\"ip\":\"192.0.2.7\"}"
 
@@ -595,6 +642,90 @@ static void several_rows_may_be_refused_one_after_the_other(void **state)
     assert_int_equal(count_of(&s->w.counters.dead_lettered), 3);
 }
 
+/* ---- bad records that do not go to the table -------------------------------------------------- */
+
+static void to_a_queue(struct scene *s)
+{
+    static struct sl_dead_queue queue;
+
+    queue.s = s;
+    s->w.cfg.dead_letter = SL_DEAD_LETTER_QUEUE;
+    s->w.p.dead_queue = &queue;
+}
+
+static void what_is_left_is_counted_as_returned_and_never_loaded(void **state)
+{
+    struct scene *s = *state;
+
+    s->w.cfg.dead_letter = SL_DEAD_LETTER_LEAVE;
+    s->bodies[1] = "{";
+    answers(s, 1, (struct answer){ .rc = SL_ROW, .refuses = 3 });
+    runs(s, SL_OK);
+    assert_string_equal(s->calls, "receive recognize load recognize load ack release ");
+    assert_int_equal(s->acked_n, 3); /* the source knows which of them are left */
+    assert_int_equal(count_of(&s->w.counters.returned), 2);
+    assert_int_equal(count_of(&s->w.counters.loaded), 1);
+    assert_int_equal(count_of(&s->w.counters.dead_lettered), 0);
+}
+
+static void what_the_ledger_knows_is_not_left(void **state)
+{
+    struct scene *s = *state;
+
+    s->w.cfg.dead_letter = SL_DEAD_LETTER_LEAVE;
+    s->bodies[1] = "{";
+    s->knows = 2;
+    runs(s, SL_OK);
+    assert_int_equal(count_of(&s->w.counters.duplicates), 1);
+    assert_int_equal(count_of(&s->w.counters.returned), 0);
+}
+
+static void good_records_alone_ask_nobody(void **state)
+{
+    struct scene *s = *state;
+
+    to_a_queue(s);
+    runs(s, SL_OK);
+    assert_string_equal(s->calls, "receive load ack release ");
+}
+
+static void letters_are_sent_before_the_load_and_once_for_all_its_attempts(void **state)
+{
+    struct scene *s = *state;
+
+    to_a_queue(s);
+    s->bodies[0] = s->bodies[1] = "{";
+    answers(s, 1, (struct answer){ .rc = SL_DISCONNECTED });
+    runs(s, SL_OK);
+    assert_string_equal(s->calls,
+                        "receive recognize send send load pause load resume ack release ");
+    assert_int_equal(count_of(&s->w.counters.dead_lettered), 2);
+}
+
+static void a_dead_letter_queue_that_is_away_is_an_outage(void **state)
+{
+    struct scene *s = *state;
+
+    to_a_queue(s);
+    s->bodies[0] = "{";
+    s->sends_fail = 2;
+    runs(s, SL_OK);
+    assert_string_equal(s->calls, "receive recognize send pause recognize send recognize send load "
+                                  "resume ack release ");
+    assert_int_equal(count_of(&s->w.counters.dead_lettered), 1);
+}
+
+static void waiting_for_the_sink_waits_for_the_dead_letter_queue_too(void **state)
+{
+    struct scene *s = *state;
+
+    to_a_queue(s);
+    scene_pause(s, true);
+    s->sends_fail = 1;
+    sl_pipeline_await_sink(&s->w.p);
+    assert_string_equal(s->calls, "pause give_back probe_dead give_back probe_dead probe resume ");
+}
+
 /* ---- an outage that outlasts the patience ---------------------------------------------------- */
 
 static void past_the_patience_the_batch_is_handed_back_and_receiving_stays_paused(void **state)
@@ -796,6 +927,12 @@ int main(void)
         RULE(a_worker_goes_on_after_a_failed_receive),
         RULE(a_worker_that_cannot_go_on_stops_all_and_says_why),
         RULE(a_stop_during_an_outage_is_no_failure_of_the_worker),
+        RULE(what_is_left_is_counted_as_returned_and_never_loaded),
+        RULE(what_the_ledger_knows_is_not_left),
+        RULE(good_records_alone_ask_nobody),
+        RULE(letters_are_sent_before_the_load_and_once_for_all_its_attempts),
+        RULE(a_dead_letter_queue_that_is_away_is_an_outage),
+        RULE(waiting_for_the_sink_waits_for_the_dead_letter_queue_too),
         RULE(past_the_patience_the_batch_is_handed_back_and_receiving_stays_paused),
         RULE(waiting_for_the_sink_holds_nothing_and_ends_with_a_probe_that_succeeds),
         RULE(told_to_stop_it_waits_for_the_sink_no_longer),

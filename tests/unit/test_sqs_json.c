@@ -129,6 +129,31 @@ static void names_batch_entries_by_their_index(void **state)
     assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"AttributeNames\":[\"All\"]}");
 }
 
+static void sends_attributes_but_for_empty_ones(void **state)
+{
+    const struct sl_sqs_attribute some[] = { { "a", SL_STR("1") },
+                                             { "b", SL_STR("") },
+                                             { "c", SL_STR("\"3") } };
+    const struct sl_sqs_attribute empty[] = { { "a", SL_STR("") } };
+    const struct sl_sqs_entry entries[] = {
+        { .body = SL_STR("x"), .attributes = some, .attributes_n = 3 },
+        { .body = SL_STR("y"), .attributes = empty, .attributes_n = 1, .fifo_id = SL_STR("m1") },
+        { .body = SL_STR("z"), .delay_s = 901 },
+    };
+    SL_AUTO(sl_buf_done) struct sl_buf b;
+
+    (void)state;
+    sl_buf_init(&b, 4096);
+    sl_sqs_write_send(&b, SL_STR(URL), entries, 3);
+    assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"Entries\":["
+                    "{\"Id\":\"0\",\"MessageBody\":\"x\",\"MessageAttributes\":{"
+                    "\"a\":{\"DataType\":\"String\",\"StringValue\":\"1\"},"
+                    "\"c\":{\"DataType\":\"String\",\"StringValue\":\"\\\"3\"}}},"
+                    "{\"Id\":\"1\",\"MessageBody\":\"y\",\"MessageGroupId\":\"m1\","
+                    "\"MessageDeduplicationId\":\"m1\"},"
+                    "{\"Id\":\"2\",\"MessageBody\":\"z\",\"DelaySeconds\":901}]}");
+}
+
 static void reads_a_message_with_all_its_facts(void **state)
 {
     struct reading *r = *state;
@@ -349,8 +374,10 @@ static void finds_every_entry_that_failed(void **state)
     assert_int_equal(n, 2);
     assert_int_equal(f[0].entry, 0);
     assert_str(f[0].code, "Unknown");
+    assert_false(f[0].is_sender_fault);
     assert_int_equal(f[1].entry, 2);
     assert_str(f[1].code, "ReceiptHandleIsInvalid");
+    assert_true(f[1].is_sender_fault);
 }
 
 static void an_entry_without_an_answer_has_failed(void **state)
@@ -546,6 +573,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(asks_for_messages_with_both_names_of_the_attributes),
         TEST(names_batch_entries_by_their_index),
+        TEST(sends_attributes_but_for_empty_ones),
         TEST(reads_a_message_with_all_its_facts),
         TEST(a_message_may_have_no_md5_and_no_facts),
         TEST(no_messages_is_no_failure),

@@ -418,6 +418,24 @@ static void what_is_handed_back_is_visible_at_once(void **state)
     assert_int_equal(sl_counted(&world.counters.deleted), 0);
 }
 
+static void what_is_left_is_neither_deleted_nor_handed_back_nor_kept(void **state)
+{
+    (void)state;
+    lend_as(1, 2, sl_clock_now_ms() - INT64_C(1000) * TIMEOUT_S, "");
+    sl_leases_leave(&world.l, world.entries[1]);
+    assert_int_equal(world.l.held, 1);
+    assert_int_equal(world.l.owed, 0);
+    (void)sl_leases_tick(&world.l);
+    assert_int_equal(world.calls_n, 1);
+    asked(0, VISIBILITY, "\"h2\""); /* the heartbeat of the other one */
+    asked_not(0, "\"h1\"");
+    sl_leases_return_all(&world.l);
+    answer(0, ALL_DONE);
+    tick_again();
+    assert_int_equal(world.calls_n, 2);
+    asked_not(1, "\"h1\"");
+}
+
 static void what_is_to_be_deleted_is_never_handed_back(void **state)
 {
     (void)state;
@@ -555,6 +573,7 @@ int main(void)
         RULE(a_redelivered_message_is_deleted_by_its_newest_handle),
         RULE(only_so_many_requests_are_out_at_a_time),
         RULE(what_is_handed_back_is_visible_at_once),
+        RULE(what_is_left_is_neither_deleted_nor_handed_back_nor_kept),
         RULE(what_is_to_be_deleted_is_never_handed_back),
         RULE(all_that_is_held_is_handed_back_at_the_end),
         RULE(a_heartbeat_comes_at_half_the_timeout_and_no_earlier),
