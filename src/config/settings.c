@@ -252,7 +252,8 @@ static const struct sl_setting rows[] = {
         .preset = SL_DEAD_LETTER_TABLE,
         .doc = "Where a record goes that cannot be loaded: to `sluice.dead_letter`, its body "
                "sealed; left in the queue, for the queue's own redrive policy; or to another "
-               "queue, its body sealed.",
+               "queue, its body sealed, at least once; what is too large for a message still goes "
+               "to the table.",
     },
     {
         .path = "dead_letter_days",
