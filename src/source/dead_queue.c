@@ -77,7 +77,8 @@ static sl_rc letters_collect(struct sl_dead_queue *q, struct sl_batch *b, struct
 {
     /* Not in the batch's arena: an outage may last for thousands of attempts. */
     sl_arena_reset(&q->arena);
-    *ret = (struct dead_letters){ .of = sl_arena_calloc(&q->arena, b->n, sizeof *ret->of) };
+    *ret =
+        (struct dead_letters){ .of = sl_arena_calloc(&q->arena, b->n, sizeof(struct sl_record *)) };
     if (ret->of == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not sort the bad records of a batch of %u", b->n);
     }
@@ -86,7 +87,7 @@ static sl_rc letters_collect(struct sl_dead_queue *q, struct sl_batch *b, struct
             ret->of[ret->n++] = b->records[i];
         }
     }
-    qsort(ret->of, ret->n, sizeof *ret->of, letter_cmp);
+    qsort(ret->of, ret->n, sizeof(struct sl_record *), letter_cmp);
     return SL_OK;
 }
 
