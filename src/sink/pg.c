@@ -36,7 +36,7 @@ struct pg_entry {
     struct sl_ledger_key key;
     struct sl_record *r;
     bool is_known; /* the ledger had it before this transaction */
-    bool is_ours;  /* and this very batch had put it there */
+    bool is_ours;  /* this very batch has put it there, now or before */
 };
 
 struct pg_sink {
@@ -365,9 +365,9 @@ static sl_rc load_asking(struct pg_sink *p, struct pg_work *w, struct pg_entry *
     SL_TRY(encode_keys(p, entries, n, e));
     SL_TRY(sl_pg_exec(&p->conn, SL_PG_SESSION, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0,
                       NULL, e));
-    /* Before the insert, which puts our id into the new ones as well. */
-    SL_TRY(ask_ledger(p, w, entries, n, ours, mark_ours, e));
     SL_TRY(ask_ledger(p, w, entries, n, insert, mark_new, e));
+    /* After the insert, which waits for a COMMIT of ours that is still on its way. */
+    SL_TRY(ask_ledger(p, w, entries, n, ours, mark_ours, e));
     SL_TRY(copy_rows(p, encode_rows(p, entries, n), e));
     SL_TRY(insert_dead_letters(p, entries, n, e));
     return commit(p, e);

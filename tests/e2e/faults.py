@@ -271,6 +271,7 @@ class PgProxy:
 
     moment "before commit"  the rows are copied and the transaction is open
            "after commit"   the server has committed, and its answer is lost
+           "in the commit"  the server has the word, and nobody who waits for its answer
     """
 
     def __init__(self, server_port, moment):
@@ -290,12 +291,21 @@ class PgProxy:
                 threading.Thread(target=self.pump, args=(client, server), daemon=True).start()
                 threading.Thread(target=self.watch, args=(client, server), daemon=True).start()
 
-    @staticmethod
-    def pump(client, server):
+    def pump(self, client, server):
+        has_copied = False
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
                 server.sendall(data)
+                has_copied = has_copied or b"COPY " in data
+                if self.moment == "in the commit" and has_copied and b"COMMIT\x00" in data:
+                    self.cut_once(client)
         shut(server)
+
+    def cut_once(self, client):
+        if self.is_armed:
+            self.is_armed = False
+            self.cuts += 1
+            shut(client)
 
     def watch(self, client, server):
         """Server to client; the tail is kept so that a tag split over two reads is seen."""
@@ -312,6 +322,8 @@ class PgProxy:
         shut(server)
 
     def is_moment(self, seen):
+        if self.moment == "in the commit":
+            return False
         copied = seen.find(COPY_DONE)
         if copied < 0:
             return False

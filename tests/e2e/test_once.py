@@ -1,4 +1,5 @@
 """test_once.py - nothing lost and nothing twice, whatever breaks between commit and delete."""
+import contextlib
 import json
 import threading
 
@@ -144,6 +145,44 @@ def test_a_connection_lost_around_the_commit_loads_each_message_once(sluice, que
     proxy.stop()
     assert proxy.cuts == 1
     assert (summary.received, summary.loaded, summary.duplicates) == (20, 20, 0), summary.line
+    assert_each_once(db, ids)
+    assert queue.is_empty()
+
+
+# A commit that takes until the test gives its lock free.
+SLOW_COMMIT = """
+    CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON user_logins DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE PROCEDURE slow();
+"""
+
+
+def test_a_commit_that_arrives_while_its_batch_is_tried_again_counts_as_loaded(
+        sluice, make_queue, db, cluster, proxy):
+    """Beside a message that the ledger knows, so that the ledger is asked which ones are new."""
+    queue = make_queue(VisibilityTimeout=2)
+    hold = proxy.on("DeleteMessageBatch", faults.Hold())
+    ids = queue.send(logins(1))
+    running = sluice.with_message_id().through(proxy).use_queue(queue).begin()
+    eventually(lambda: db.count() == 1 and hold.held, what="the first one is loaded")
+    running.kill()
+    hold.drop()
+    proxy.clear()
+    ids += queue.send(logins(4))
+    eventually(lambda: queue.counts()[0] == 5, what="all are visible")
+
+    database = faults.PgProxy(cluster.port, "in the commit")
+    sluice.postgres["url"] = db.tcp_url(port=database.port)
+    db.execute(SLOW_COMMIT)
+    with contextlib.closing(db.connect()) as c:
+        c.cursor().execute("SELECT pg_advisory_lock(7)")
+        running = sluice.in_parallel(1, 1).begin("--until-empty")
+        eventually(lambda: database.cuts == 1 and db.waiting_for_locks() == 2,
+                   what="the second attempt waits for the first one's commit")
+    summary = running.wait(40).summary
+    database.stop()
+    assert (summary.loaded, summary.duplicates) == (4, 1), summary.line
     assert_each_once(db, ids)
     assert queue.is_empty()
 
