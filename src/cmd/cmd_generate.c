@@ -62,7 +62,7 @@ struct generate_options {
 
 /* What it takes to send. */
 struct sender {
-    struct sl_sqs_caller caller;
+    struct sl_aws_caller caller;
     struct sl_json_parser *parser;
     struct sl_arena arena; /* of the target */
     struct sl_backoff backoff;

@@ -32,7 +32,7 @@ struct dead_call {
 
 struct sl_dead_queue {
     struct sl_dead_queue_settings settings;
-    struct sl_sqs_caller caller;
+    struct sl_aws_caller caller;
     struct sl_json_parser *parser;
     struct sl_arena arena; /* of one attempt */
     struct dead_call calls[CALLS_MAX];
@@ -448,7 +448,7 @@ sl_rc sl_dead_queue_open(const struct sl_dead_queue_settings *settings, struct s
         return SL_FAIL(e, SL_NOMEM, "could not make a dead-letter queue");
     }
     q->settings = *settings;
-    q->caller = (struct sl_sqs_caller){ .http = settings->http, .target = *settings->target };
+    q->caller = (struct sl_aws_caller){ .http = settings->http, .target = *settings->target };
     q->is_fifo = url_is_fifo(settings->url);
     sl_arena_init(&q->arena, ARENA_MAX, 16 << 10);
     for (unsigned i = 0; i < CALLS_MAX; i++) {

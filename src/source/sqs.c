@@ -37,7 +37,7 @@ struct sqs_reply {
 
 struct sqs_source {
     struct sl_sqs_settings settings;
-    struct sl_sqs_caller caller;
+    struct sl_aws_caller caller;
     struct sl_json_parser *parser;
     struct sl_leases leases;
     sl_str attributes[ATTRIBUTES_MAX]; /* message attributes that a column wants */

@@ -1,177 +1,41 @@
-/* source/sqs_call.c - one SQS action as a signed POST. */
+/* source/sqs_call.c - one SQS action, sent and perhaps waited for. */
 #include "source/sqs_call.h"
 
-#include "base/arena.h"
-#include "base/buf.h"
-#include "base/clock.h"
+#include <stdio.h>
 
-enum {
-    CALL_ARENA_BYTES = 64 * 1024, /* headers; a session token is some KiB at most */
-    CALL_BLOCK_BYTES = 4096,
-    AUTHORIZATION_BYTES = 1024,
-    SIGNED_MAX = 5,
-    HEADERS_MAX = 10,
-};
+enum { TARGET_CHARS = 64 };
 
-/* The endpoint in its parts; curl leaves default ports out of Host, and so must the signature. */
-struct call_url {
-    sl_str host; /* with the port, unless it is the default of the scheme */
-    sl_str path; /* as signed: of the endpoint, with a slash at the end */
-};
-
-struct call_headers {
-    struct sl_sigv4_header signed_headers[SIGNED_MAX];
-    unsigned signed_n;
-    const char *lines[HEADERS_MAX + 1];
-    unsigned lines_n;
-    bool has_failed;
-};
-
-static bool str_ends(sl_str s, sl_str tail)
+/* `target` holds the text that the result points to. */
+static struct sl_aws_call call_of(struct sl_aws_caller *c, const struct sl_sqs_call *call,
+                                  char target[static TARGET_CHARS])
 {
-    return s.len >= tail.len && memcmp(s.ptr + s.len - tail.len, tail.ptr, tail.len) == 0;
-}
-
-static struct call_url call_url_of(sl_str endpoint, struct sl_arena *a)
-{
-    const bool is_https = sl_str_starts(endpoint, SL_STR("https://"));
-    const sl_str port = is_https ? SL_STR(":443") : SL_STR(":80");
-    const sl_str scheme = is_https ? SL_STR("https://") : SL_STR("http://");
-    sl_str path = endpoint;
-    sl_str host;
-
-    if (sl_str_starts(endpoint, scheme)) {
-        path = (sl_str){ endpoint.ptr + scheme.len, endpoint.len - scheme.len };
-    }
-    host = sl_str_cut(&path, '/');
-    if (str_ends(host, port)) {
-        host.len -= port.len;
-    }
-    return (struct call_url){
-        .host = host,
-        .path = path.len == 0 ? SL_STR("/") : sl_arena_printf(a, "/%" SL_FMT "/", SL_ARG(path)),
-    };
-}
-
-static void headers_add(struct call_headers *h, struct sl_arena *a, const char *name, sl_str value)
-{
-    const sl_str line = sl_arena_printf(a, "%s: %" SL_FMT, name, SL_ARG(value));
-
-    if (line.ptr == NULL) {
-        h->has_failed = true;
-        return;
-    }
-    h->lines[h->lines_n++] = line.ptr;
-}
-
-/* Names are sent as they are signed, in lower case. */
-static void headers_add_signed(struct call_headers *h, struct sl_arena *a, const char *name,
-                               sl_str value)
-{
-    h->signed_headers[h->signed_n++] = (struct sl_sigv4_header){ sl_str_of(name), value };
-    headers_add(h, a, name, value);
-}
-
-/* All header lines, in `a`.  The empty Expect keeps curl from waiting for a 100 (Continue). */
-static sl_rc headers_build(struct call_headers *h, struct sl_sqs_caller *c,
-                           const struct sl_sqs_call *call, struct sl_arena *a, struct sl_err *e)
-{
-    SL_AUTO(sl_buf_done) struct sl_buf authorization;
-    const int64_t at_ms = sl_clock_at_ms();
-    const struct call_url url = call_url_of(c->target.endpoint, a);
-    const sl_str token = c->target.creds.session_token;
-    const sl_str action = sl_arena_printf(a, "AmazonSQS.%s", call->action);
-    struct sl_sigv4_request request;
-    char date[17];
-
-    sl_buf_init(&authorization, AUTHORIZATION_BYTES);
-    sl_sigv4_date(at_ms, date);
-    headers_add_signed(h, a, "content-type", SL_STR("application/x-amz-json-1.0"));
-    headers_add_signed(h, a, "host", url.host);
-    headers_add_signed(h, a, "x-amz-date", sl_str_of(date));
-    if (token.len > 0) {
-        headers_add_signed(h, a, "x-amz-security-token", token);
-    }
-    headers_add_signed(h, a, "x-amz-target", action);
-    request = (struct sl_sigv4_request){
-        .method = SL_STR("POST"),
-        .path = url.path,
-        .headers = h->signed_headers,
-        .headers_n = h->signed_n,
+    c->service = "sqs";
+    (void)snprintf(target, TARGET_CHARS, "AmazonSQS.%s", call->action);
+    return (struct sl_aws_call){
+        .target = sl_str_of(target),
+        .content_type = "application/x-amz-json-1.0",
         .body = call->body,
-    };
-    SL_TRY(sl_sigv4_sign(&request, &c->target.creds, c->target.region, SL_STR("sqs"), at_ms,
-                         &c->key, &authorization, e));
-    headers_add(h, a, "authorization", sl_buf_str(&authorization));
-    headers_add(h, a, "x-amzn-query-mode", SL_STR("true"));
-    h->lines[h->lines_n++] = "Expect:";
-    if (h->has_failed || action.ptr == NULL || url.path.ptr == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "the headers of a request would pass %d bytes",
-                       CALL_ARENA_BYTES);
-    }
-    return SL_OK;
-}
-
-sl_rc sl_sqs_call_start(struct sl_sqs_caller *c, const struct sl_sqs_call *call, struct sl_err *e)
-{
-    SL_AUTO(sl_arena_done) struct sl_arena a;
-    struct call_headers headers = { 0 };
-    struct sl_http_request request;
-    sl_str url;
-
-    sl_arena_init(&a, CALL_ARENA_BYTES, CALL_BLOCK_BYTES);
-    SL_TRY(headers_build(&headers, c, call, &a, e));
-    url = sl_arena_printf(&a, "%" SL_FMT "/", SL_ARG(c->target.endpoint));
-    if (url.ptr == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "memory for the URL of a request ran out");
-    }
-    request = (struct sl_http_request){
-        .url = url.ptr,
-        .headers = headers.lines,
-        .body = call->body,
-        .reply_max_bytes = call->reply_max_bytes,
+        .wants_query_errors = true,
         .timeout_ms = call->timeout_ms,
+        .reply_max_bytes = call->reply_max_bytes,
         .done = call->done,
         .ctx = call->ctx,
     };
-    return sl_http_send(c->http, &request, e);
 }
 
-struct call_answer {
-    struct sl_http_reply reply;
-    bool is_here;
-};
-
-static void call_answer_take(void *ctx, struct sl_http_reply *reply)
+sl_rc sl_sqs_call_start(struct sl_aws_caller *c, const struct sl_sqs_call *call, struct sl_err *e)
 {
-    struct call_answer *answer = ctx;
+    char target[TARGET_CHARS];
+    const struct sl_aws_call aws = call_of(c, call, target);
 
-    answer->reply = *reply;
-    answer->is_here = true;
-    reply->body = (struct sl_buf){ 0 };
+    return sl_aws_call_start(c, &aws, e);
 }
 
-/* sl_http ends every request by its own timeout, so this ends; leaving earlier would leave a
- * request behind whose `done` points into this frame. */
-sl_rc sl_sqs_call_wait(struct sl_sqs_caller *c, const struct sl_sqs_call *call,
+sl_rc sl_sqs_call_wait(struct sl_aws_caller *c, const struct sl_sqs_call *call,
                        struct sl_http_reply *ret, struct sl_err *e)
 {
-    struct call_answer answer = { 0 };
-    struct sl_sqs_call mine = *call;
+    char target[TARGET_CHARS];
+    const struct sl_aws_call aws = call_of(c, call, target);
 
-    mine.done = call_answer_take;
-    mine.ctx = &answer;
-    SL_TRY(sl_sqs_call_start(c, &mine, e));
-    while (!answer.is_here) {
-        (void)sl_http_wait(c->http, -1, 0, sl_clock_now_ms() + (int64_t)call->timeout_ms);
-    }
-    if (answer.reply.rc != SL_OK) {
-        sl_buf_done(&answer.reply.body);
-        if (e != NULL) {
-            *e = answer.reply.err;
-        }
-        return answer.reply.rc;
-    }
-    *ret = answer.reply;
-    return SL_OK;
+    return sl_aws_call_wait(c, &aws, ret, e);
 }

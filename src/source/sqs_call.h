@@ -1,19 +1,8 @@
-/* source/sqs_call.h - one SQS action as a signed POST: its headers, and waiting for its answer. */
+/* source/sqs_call.h - one SQS action, sent and perhaps waited for. */
 #ifndef SLUICE_SOURCE_SQS_CALL_H
 #define SLUICE_SOURCE_SQS_CALL_H
 
-#include "base/err.h"
-#include "base/str.h"
-#include "net/aws_creds.h"
-#include "net/aws_sigv4.h"
-#include "net/http.h"
-
-/* Who calls: one a worker.  `http` and what `target` points to are borrowed. */
-struct sl_sqs_caller {
-    struct sl_http *http;
-    struct sl_aws_target target;
-    struct sl_sigv4_key key; /* zeroed at first */
-};
+#include "net/aws_call.h"
 
 struct sl_sqs_call {
     const char *action; /* "ReceiveMessage" */
@@ -26,23 +15,12 @@ struct sl_sqs_call {
     void *ctx;
 };
 
-/* Sign and start an action; its answer comes through `done`, from a later sl_http_wait.
- *
- * Errors:  SL_CRYPTO (stop)  the signature could not be made
- *          SL_NOMEM (retry)
- *          On failure `done` is not called.
- * Threads: one per caller; Blocks: never
- */
-sl_rc sl_sqs_call_start(struct sl_sqs_caller *c, const struct sl_sqs_call *call, struct sl_err *e)
+/* As sl_aws_call_start, for the service "sqs". */
+sl_rc sl_sqs_call_start(struct sl_aws_caller *c, const struct sl_sqs_call *call, struct sl_err *e)
     SL_MUST_CHECK;
 
-/* Start an action and wait for its answer; other requests of the same sl_http go on meanwhile.
- *
- * Owns:    *ret, an answer of any HTTP status; end it with sl_buf_done(&ret->body)
- * Errors:  as sl_sqs_call_start, and SL_DISCONNECTED, SL_TIMEOUT, ... (retry) without an answer
- * Threads: one per caller; Blocks: up to timeout_ms of the call
- */
-sl_rc sl_sqs_call_wait(struct sl_sqs_caller *c, const struct sl_sqs_call *call,
+/* As sl_aws_call_wait, for the service "sqs". */
+sl_rc sl_sqs_call_wait(struct sl_aws_caller *c, const struct sl_sqs_call *call,
                        struct sl_http_reply *ret, struct sl_err *e) SL_MUST_CHECK;
 
 #endif

@@ -46,7 +46,7 @@ struct sl_lease {
 
 /* All leases of a worker, oldest first. */
 struct sl_leases {
-    struct sl_sqs_caller *caller;
+    struct sl_aws_caller *caller;
     struct sl_json_parser *parser;
     struct sl_counters *counters;
     sl_str queue_url;

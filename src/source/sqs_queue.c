@@ -50,7 +50,7 @@ static const char *may_write(enum sl_sqs_right right, sl_str queue_url, struct s
 sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
                  enum sl_sqs_right right, struct sl_err *e)
 {
-    struct sl_sqs_caller caller = { .target = *target };
+    struct sl_aws_caller caller = { .target = *target };
     struct sl_sqs_call call = { .timeout_ms = ASK_TIMEOUT_MS, .reply_max_bytes = REPLY_MAX };
     struct sl_http_reply reply = { 0 };
     struct sl_buf body;
@@ -92,7 +92,7 @@ static sl_rc ask_read(struct sl_http_reply *reply, struct sl_sqs_attributes *ret
 sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
                  struct sl_sqs_attributes *ret, struct sl_err *e)
 {
-    struct sl_sqs_caller caller = { .target = *target };
+    struct sl_aws_caller caller = { .target = *target };
     struct sl_sqs_call call = { .action = "GetQueueAttributes",
                                 .timeout_ms = ASK_TIMEOUT_MS,
                                 .reply_max_bytes = REPLY_MAX };

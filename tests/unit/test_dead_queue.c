@@ -37,7 +37,7 @@ struct world {
 static struct world world;
 
 /* Stands for the one of source/sqs_call.c. */
-sl_rc sl_sqs_call_start(struct sl_sqs_caller *c, const struct sl_sqs_call *call, struct sl_err *e)
+sl_rc sl_sqs_call_start(struct sl_aws_caller *c, const struct sl_sqs_call *call, struct sl_err *e)
 {
     const sl_str needle = SL_STR("\"MessageBody\"");
     const char *at = call->body.ptr;
