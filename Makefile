@@ -12,10 +12,11 @@ TEST_PACKAGES  := postgresql python3-venv python3-pip ca-certificates
 LINT_PACKAGES  := clang clang-format clang-tidy
 EXTRA_PACKAGES := valgrind
 FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev
+MODEL_PACKAGES := spin gcc
 SECONDS        ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e lint fmt asan valgrind bench-masking fuzz docs install clean
+.PHONY: help demo build test unit e2e lint fmt asan valgrind bench-masking fuzz model docs install clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ bench-masking: build ## what each masking method costs a value, beside OpenSSL's
 
 fuzz: .cache/fuzz-packages ## every fuzzer under clang's sanitizers, SECONDS=60 each
 	@tests/fuzz/run.sh $(SECONDS)
+
+model: .cache/model-packages ## every order of steps of the protocol: no promise breaks, and each piece is needed
+	@tests/model/run.sh
 
 docs: build ## print the manuals from the tables in the program
 	@$(BUILD)/sluice docs config > docs/config.md
