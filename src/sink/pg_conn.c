@@ -171,6 +171,13 @@ static bool is_failure(const PGresult *result)
            status == PGRES_NONFATAL_ERROR || status == PGRES_EMPTY_QUERY;
 }
 
+/* A session keeps what it was given at its start: read-only it stays, after the server is not. */
+static bool is_useless(const struct sl_pg_conn *c, sl_rc rc)
+{
+    return PQstatus(c->pg) != CONNECTION_OK ||
+           (rc != SL_OK && strcmp(c->fault.sqlstate, "25006") == 0);
+}
+
 /* Read results until there are no more, or COPY wants its data.  The last one is kept; after a
  * failure that one. */
 static sl_rc conn_results(struct sl_pg_conn *c, enum sl_pg_step step, int64_t *due_ms,
@@ -197,7 +204,7 @@ static sl_rc conn_results(struct sl_pg_conn *c, enum sl_pg_step step, int64_t *d
             return SL_OK;
         }
     }
-    if (PQstatus(c->pg) != CONNECTION_OK) {
+    if (is_useless(c, rc)) {
         sl_pg_close(c);
         return rc != SL_OK ? rc : SL_FAIL(e, SL_DISCONNECTED, "the connection was lost");
     }

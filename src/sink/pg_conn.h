@@ -47,7 +47,7 @@ void sl_pg_close(struct sl_pg_conn *c);
  * Shape:   without parameters `sql` may hold several statements; with them, one
  * Owns:    *ret is the caller's to PQclear; may be NULL when nobody wants it
  * Errors:  as sl_pg_err_result judges for `step`; SL_TIMEOUT (retry), SL_DISCONNECTED (retry);
- *          after those two the connection is closed
+ *          after those two, and in a session that is read-only, the connection is closed
  * Blocks:  in the wait, up to 120 s; 15 s more at most after an urgent stop
  */
 sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
