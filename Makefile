@@ -16,7 +16,7 @@ MODEL_PACKAGES := spin gcc
 SECONDS        ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e lint fmt asan valgrind bench-masking fuzz model docs install clean
+.PHONY: help demo build test unit e2e faults soak lint fmt asan valgrind bench-masking fuzz model docs install clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ unit: build ## unit tests, vectors and snippets that must not compile
 e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real SQS server
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q tests/e2e $(PYTEST_FLAGS)
+
+faults: build $(VENV)/ready ## break PostgreSQL, the queue and sluice in every known way; print what each cost
+	@ninja -C $(BUILD) tests/fakesqs > .cache/fakesqs.log || { cat .cache/fakesqs.log; exit 1; }
+	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q -m fault tests/e2e $(PYTEST_FLAGS)
 
 lint: .cache/lint-packages build ## format, clang-tidy, layers, banned functions
 	@python3 tests/lint.py

@@ -1,6 +1,7 @@
 """conftest.py - real parts for every test: PostgreSQL, an SQS server, and the program itself.
 
-    make test                               all of it
+    make test                               all of it but what is slow
+    make faults                             every test of a fault, and a table of what it cost
     pytest tests/e2e -k kill                some of it
     pytest -n 3 tests/e2e                   side by side: every worker has servers of its own
     SLUICE_BIN=build-asan/sluice SLUICE_SLOW=4 pytest tests/e2e
@@ -18,18 +19,43 @@ import faults
 import pg
 import sluice as program
 import sqs
+import toll
+from fakesqs import Fake
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "fault(what, how): what breaks, and how it is made to")
+    config.addinivalue_line("markers", "slow: a minute or more; `make faults` alone runs it")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Put the end of every process's stderr into the report of a failed test."""
+    """Put the end of every process's stderr into the report of a failed test, and the toll of a
+    fault into that of every one."""
     outcome = yield
     report = outcome.get_result()
-    if report.when == "call" and report.failed and "sluice" in item.funcargs:
+    if report.when != "call":
+        return
+    if report.failed and "sluice" in item.funcargs:
         for running in item.funcargs["sluice"].started[-4:]:
             report.sections.append((" ".join(running.command[1:]), running.err[-4000:]))
+    if item.get_closest_marker("fault"):
+        report.user_properties.append(("toll", toll.row_of(item)))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The table of the faults, when they were asked for."""
+    if "fault" not in config.option.markexpr:
+        return
+    reports = [r for kind in ("passed", "failed", "xfailed", "xpassed")
+               for r in terminalreporter.getreports(kind)]
+    rows = [value for r in sorted(reports, key=lambda r: r.nodeid)
+            for name, value in r.user_properties if name == "toll"]
+    terminalreporter.section("what each fault cost")
+    for line in toll.table(rows):
+        terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +93,21 @@ def moto(tmp_path_factory):
 
 
 @pytest.fixture
+def fake(binary, tmp_path, request):
+    """Our own SQS server; give it another seed with @pytest.mark.parametrize("fake", [7],
+    indirect=True)."""
+    with open(tmp_path / "fakesqs.log", "wb") as log:
+        f = Fake(binary, log, seed=getattr(request, "param", 1))
+    yield f
+    f.stop()
+
+
+@pytest.fixture
+def recovery():
+    return toll.Recovery()
+
+
+@pytest.fixture
 def db(cluster):
     if not cluster.is_running():
         cluster.start()  # a failed outage test must not take the others with it
@@ -79,14 +120,13 @@ def db(cluster):
 
 @pytest.fixture
 def make_queue(moto):
-    queues = []
-
     def make(name=None, **attributes):
-        queues.append(moto.new_queue(name, **attributes))
-        return queues[-1]
+        make.queues.append(moto.new_queue(name, **attributes))
+        return make.queues[-1]
 
+    make.queues = []
     yield make
-    for queue in queues:
+    for queue in make.queues:
         queue.remove()
 
 
@@ -107,6 +147,14 @@ def bare(binary, moto, tmp_path):
 def sluice(bare, queue, db):
     """The program, pointed at this test's queue and database."""
     return bare.use(queue, db)
+
+
+@pytest.fixture
+def sluice_on_fake(binary, tmp_path, fake, db):
+    """The program, pointed at our own SQS server and this test's database."""
+    s = program.Sluice(binary, tmp_path, program.clean_environment(tmp_path, fake))
+    yield s.use(fake.new_queue(VisibilityTimeout=3), db).with_message_id()
+    s.stop_all()
 
 
 @pytest.fixture

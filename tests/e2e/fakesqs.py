@@ -42,7 +42,7 @@ class Fake:
     key_id, secret = "AKIAFAKESQS", "any-secret"
 
     def __init__(self, binary, log, seed=1):
-        self.made = 0
+        self.queues = []
         self.process = subprocess.Popen([find_program(binary), "--seed", str(seed)],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=log, text=True)
@@ -59,8 +59,8 @@ class Fake:
             config=Config(retries={"total_max_attempts": attempts}, read_timeout=30, proxies={}))
 
     def new_queue(self, name=None, **attributes):
-        self.made += 1
-        return Queue(self, name or f"login-queue-{self.made}", attributes)
+        self.queues.append(Queue(self, name or f"login-queue-{len(self.queues) + 1}", attributes))
+        return self.queues[-1]
 
     def ask(self, method, path, value=None):
         request = urllib.request.Request(

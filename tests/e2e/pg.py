@@ -217,7 +217,7 @@ class Database:
             c.autocommit = False
             c.cursor().execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
             try:
-                yield
+                yield c
             finally:
                 with contextlib.suppress(psycopg2.Error):  # the server may be gone meanwhile
                     c.rollback()

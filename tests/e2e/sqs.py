@@ -81,6 +81,7 @@ class Queue:
     def __init__(self, moto, name, attributes):
         self.sqs = moto.sqs
         self.name = name
+        self.sent = []
         self.url = self.sqs.create_queue(
             QueueName=name, Attributes={k: str(v) for k, v in attributes.items()})["QueueUrl"]
 
@@ -95,6 +96,7 @@ class Queue:
             assert not reply.get("Failed"), reply["Failed"]
             by_id = {e["Id"]: e["MessageId"] for e in reply["Successful"]}
             ids += [by_id[str(i)] for i in range(len(chunk))]
+        self.sent += ids
         return ids
 
     def receive(self, n=10, **settings):

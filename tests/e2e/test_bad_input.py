@@ -99,6 +99,7 @@ TRIGGER = """
 """
 
 
+@pytest.mark.fault("PostgreSQL refuses two rows of 20", "by a constraint or trigger")
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_a_refused_row_is_a_dead_letter_and_its_neighbours_load(sluice, queue, db, kind):
     constraint, sqlstate, change = REFUSALS[kind]
@@ -179,6 +180,7 @@ def test_bodies_that_together_exceed_the_memory_setting_load(sluice, queue, db):
     assert db.one("SELECT count(DISTINCT user_id) FROM user_logins") == 20
 
 
+@pytest.mark.fault("a body does not match its MD5", "proxy in front of moto")
 def test_a_body_that_does_not_match_its_md5_is_left_in_the_queue(sluice, make_queue, db, proxy):
     queue = make_queue(VisibilityTimeout=5)
     ids = queue.send(logins(6))
@@ -210,6 +212,7 @@ def test_a_server_that_leaves_out_the_md5_is_believed(sluice, queue, db, proxy):
     assert sluice.through(proxy).drain().loaded == 3
 
 
+@pytest.mark.fault("a reply is not what it should be", "proxy in front of moto: no UTF-8")
 def test_a_reply_that_is_not_utf8_loses_nothing(sluice, make_queue, db, proxy):
     """SQS never sends one, a broken server may: the reply or that one message is refused."""
     queue = make_queue(VisibilityTimeout=2)

@@ -20,6 +20,7 @@ def assert_each_once(db, ids):
     assert got == sorted(ids)
 
 
+@pytest.mark.fault("sluice is killed", "kill -9 between commit and delete")
 def test_kill_9_between_commit_and_delete_loads_each_message_once(sluice, make_queue, db, proxy):
     queue = make_queue(VisibilityTimeout=2)
     hold = proxy.on("DeleteMessageBatch", faults.Hold())
@@ -37,6 +38,7 @@ def test_kill_9_between_commit_and_delete_loads_each_message_once(sluice, make_q
     assert queue.is_empty()
 
 
+@pytest.mark.fault("sluice is killed", "kill -9 before the commit")
 def test_kill_9_before_the_commit_loads_each_message_once(sluice, make_queue, db):
     queue = make_queue(VisibilityTimeout=2)
     db.execute(WITH_MESSAGE_ID)
@@ -52,6 +54,7 @@ def test_kill_9_before_the_commit_loads_each_message_once(sluice, make_queue, db
     assert_each_once(db, ids)
 
 
+@pytest.mark.fault("the reply to a delete is lost", "proxy in front of moto")
 def test_a_lost_delete_reply_costs_nothing(sluice, queue, db, proxy):
     proxy.on("DeleteMessageBatch", faults.lose_reply(), times=1)
     ids = queue.send(logins(20))
@@ -61,6 +64,7 @@ def test_a_lost_delete_reply_costs_nothing(sluice, queue, db, proxy):
     assert queue.is_empty()
 
 
+@pytest.mark.fault("a delete fails", "proxy in front of moto, twice")
 @pytest.mark.parametrize("fault", [faults.refuse(), faults.throttle(), faults.lose_request(),
                                    faults.edit_bytes(lambda b: b"<html>portal</html>"),
                                    faults.edit_bytes(lambda b: b[:len(b) // 2])],
@@ -75,6 +79,7 @@ def test_a_failed_delete_request_is_retried(sluice, queue, db, proxy, fault):
     assert queue.is_empty()
 
 
+@pytest.mark.fault("one entry of a delete fails", "proxy in front of moto, twice")
 def test_a_failed_delete_entry_is_retried(sluice, queue, db, proxy):
     """HTTP 200 may carry failures: each must be looked at."""
     refused = []
@@ -99,6 +104,8 @@ def test_a_failed_delete_entry_is_retried(sluice, queue, db, proxy):
     assert queue.is_empty()
 
 
+@pytest.mark.fault("the reply to a receive is lost",
+                   "proxy in front of moto: one lost, one cut in half")
 def test_a_receive_reply_that_is_lost_loses_nothing(sluice, make_queue, db, proxy):
     queue = make_queue(VisibilityTimeout=2)
     proxy.on("ReceiveMessage", faults.lose_reply(), times=1)
@@ -109,6 +116,7 @@ def test_a_receive_reply_that_is_lost_loses_nothing(sluice, make_queue, db, prox
     assert_each_once(db, ids)
 
 
+@pytest.mark.fault("two processes get the same messages", "heartbeats refused while loads wait")
 def test_two_processes_on_one_queue_load_each_message_once(sluice, make_queue, db, cluster, proxy):
     """Loads wait for the table while heartbeats fail, so both processes get the same messages."""
     queue = make_queue(VisibilityTimeout=1)
@@ -133,6 +141,7 @@ def test_two_processes_on_one_queue_load_each_message_once(sluice, make_queue, d
     assert not deadlocks(cluster.log_since(position))
 
 
+@pytest.mark.fault("the connection is cut", "by a proxy that reads the server's tags")
 @pytest.mark.parametrize("moment", ["before commit", "after commit"])
 def test_a_connection_lost_around_the_commit_loads_each_message_once(sluice, queue, db, cluster,
                                                                      moment):
@@ -210,6 +219,7 @@ def test_a_message_is_deleted_only_after_its_row_can_be_seen(sluice, queue, db, 
     assert queue.is_empty()
 
 
+@pytest.mark.fault("a message stands twice in a reply", "proxy in front of moto, every reply")
 @pytest.mark.parametrize("handles", ["handles of their own", "one handle"])
 def test_repeats_inside_one_reply_are_collapsed(sluice, queue, db, proxy, handles):
     """With a visibility timeout of 0 a server may put a message twice into one reply."""
@@ -239,6 +249,7 @@ def test_equal_bodies_are_two_messages(sluice, queue, db):
     assert db.count() == 3
 
 
+@pytest.mark.fault("sluice is killed", "kill -9 after the commit of dead letters")
 def test_a_dead_letter_that_comes_again_is_a_duplicate(sluice, make_queue, db, proxy):
     queue = make_queue(VisibilityTimeout=2)
     hold = proxy.on("DeleteMessageBatch", faults.Hold())

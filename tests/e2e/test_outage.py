@@ -16,6 +16,7 @@ def assert_each_once(db, ids):
     assert db.dead() == [], "an outage is not a bad record"
 
 
+@pytest.mark.fault("the server is restarted", "pg_ctl stop -m immediate in the middle of a load")
 def test_postgres_stopped_in_the_middle_of_a_load_and_started_again(sluice, make_queue, db, cluster,
                                                                     proxy):
     queue = make_queue(VisibilityTimeout=4)
@@ -41,6 +42,7 @@ def test_postgres_stopped_in_the_middle_of_a_load_and_started_again(sluice, make
     eventually(queue.is_empty)
 
 
+@pytest.mark.fault("the server is away for long", "pg_ctl stop -m fast, past outage_patience")
 def test_past_the_patience_messages_go_back_and_nothing_is_received(sluice, make_queue, db, cluster,
                                                                     proxy):
     queue = make_queue(VisibilityTimeout=30)
@@ -65,6 +67,7 @@ def test_past_the_patience_messages_go_back_and_nothing_is_received(sluice, make
     assert max(proxy.deliveries().values()) == 2, "one more receive for one outage"
 
 
+@pytest.mark.fault("the server is away for long", "pg_ctl stop -m fast, --exit-on-outage")
 def test_with_exit_on_outage_the_program_ends_with_75(sluice, make_queue, db, cluster):
     queue = make_queue(VisibilityTimeout=30)
     sluice.with_message_id().use_queue(queue)
@@ -84,6 +87,7 @@ def test_with_exit_on_outage_the_program_ends_with_75(sluice, make_queue, db, cl
     assert_each_once(db, ids)
 
 
+@pytest.mark.fault("the server is restarted", "pg_ctl stop -m fast between loads")
 def test_postgres_stopped_between_loads_and_started_again(sluice, queue, db, cluster, proxy):
     sluice.with_message_id().through(proxy)
     ids = queue.send(logins(20))
@@ -101,6 +105,7 @@ def test_postgres_stopped_between_loads_and_started_again(sluice, queue, db, clu
     assert max(proxy.deliveries().values()) == 1
 
 
+@pytest.mark.fault("the server is away for long", "pg_ctl stop -m fast, messages arrive meanwhile")
 def test_while_postgres_is_away_receiving_stops(sluice, queue, db, cluster, proxy):
     """What is held is bounded; the rest stays in the queue, visible to others."""
     sluice.with_message_id().through(proxy)
@@ -120,6 +125,7 @@ def test_while_postgres_is_away_receiving_stops(sluice, queue, db, cluster, prox
     assert_each_once(db, ids)
 
 
+@pytest.mark.fault("the queue hangs", "SIGSTOP of moto, SIGCONT later")
 def test_the_queue_server_frozen_and_continued(sluice, queue, db, moto, proxy):
     sluice.with_message_id().through(proxy)
     ids = queue.send(logins(60))
@@ -135,6 +141,7 @@ def test_the_queue_server_frozen_and_continued(sluice, queue, db, moto, proxy):
     assert_each_once(db, ids)
 
 
+@pytest.mark.fault("a load takes long", "LOCK TABLE past two visibility timeouts")
 def test_a_load_held_up_past_the_visibility_timeout_is_received_once(sluice, make_queue, db, proxy):
     queue = make_queue(VisibilityTimeout=2)
     db.execute(WITH_MESSAGE_ID)
@@ -155,6 +162,7 @@ def test_a_load_held_up_past_the_visibility_timeout_is_received_once(sluice, mak
     assert_each_once(db, ids)
 
 
+@pytest.mark.fault("heartbeats fail", "proxy in front of moto, once")
 def test_a_failed_heartbeat_is_retried_before_the_message_lapses(sluice, make_queue, db, proxy):
     queue = make_queue(VisibilityTimeout=4)
     db.execute(WITH_MESSAGE_ID)
@@ -170,6 +178,7 @@ def test_a_failed_heartbeat_is_retried_before_the_message_lapses(sluice, make_qu
     assert proxy.deliveries() == {i: 1 for i in ids}
 
 
+@pytest.mark.fault("a receive fails", "proxy in front of moto, twice")
 @pytest.mark.parametrize("fault", [faults.refuse(), faults.refuse(500, "InternalFailure"),
                                    faults.throttle(), faults.lose_request(),
                                    faults.edit_bytes(lambda b: b"<html>portal</html>")],
@@ -215,6 +224,7 @@ def test_a_database_that_comes_late_is_waited_for(sluice, queue, db, cluster):
     running.stop()
 
 
+@pytest.mark.fault("a backend is terminated", "pg_terminate_backend between loads")
 def test_a_backend_that_is_terminated_costs_nothing(sluice, queue, db):
     sluice.with_message_id()
     ids = queue.send(logins(20))
@@ -258,6 +268,7 @@ def test_an_empty_queue_without_long_polls_is_not_asked_all_the_time(sluice, que
     running.stop()
 
 
+@pytest.mark.fault("a delete fails", "proxy in front of moto, every one for a while")
 def test_while_deletes_are_refused_receiving_is_bounded_and_said(sluice, make_queue, db, proxy):
     queue = make_queue(VisibilityTimeout=600)
     proxy.on("DeleteMessageBatch", faults.refuse(503))
@@ -272,6 +283,8 @@ def test_while_deletes_are_refused_receiving_is_bounded_and_said(sluice, make_qu
     assert set(proxy.deliveries()) == set(ids)
 
 
+@pytest.mark.fault("a reply is not what it should be",
+                   "proxy in front of moto: an id that is a number")
 def test_a_message_with_a_number_for_an_id_is_no_message(sluice, make_queue, db, proxy):
     """Its reply is refused as a whole and comes again; nothing is read from memory that is gone."""
     def number(value):
@@ -286,6 +299,7 @@ def test_a_message_with_a_number_for_an_id_is_no_message(sluice, make_queue, db,
     assert "MessageId" in result.err
 
 
+@pytest.mark.fault("a load is canceled", "pg_cancel_backend")
 def test_a_load_that_somebody_cancels_is_no_rows_fault(sluice, queue, db):
     db.execute(WITH_MESSAGE_ID)
     ids = queue.send(logins(1))

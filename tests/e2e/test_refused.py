@@ -40,6 +40,7 @@ def sealed_lengths(db):
     return [n for n, in db.rows("SELECT length(sealed_body) FROM sluice.dead_letter")]
 
 
+@pytest.mark.fault("a trigger raises 40001", "twice, beside a row that it refuses")
 def test_a_row_refused_before_an_outage_keeps_its_body(moody, queue, db):
     """Its verdict is of an attempt that failed; the seal must be there at the next one."""
     bad = login(1, user_id="refused")
@@ -71,6 +72,7 @@ def test_a_repeat_beside_a_refused_row_is_one_duplicate(moody, queue, db, proxy)
     assert db.count() == 1 and len(db.dead()) == 1
 
 
+@pytest.mark.fault("a trigger raises for a row", "for 30 rows in a row")
 def test_many_rows_refused_alike_are_dead_letters_if_one_after_them_is_taken(moody, queue, db):
     queue.send(bodies(*["refused"] * 30, "good", "good"))
     moody.sqs["receives"] = 4
@@ -88,6 +90,7 @@ def test_what_a_trigger_says_of_a_row_is_not_repeated(moody, queue, db):
     assert canary not in result.err
 
 
+@pytest.mark.fault("the connection is cut", "by a proxy, behind the text of an error")
 def test_what_the_server_said_before_it_hung_up_is_not_repeated(moody, queue, db, cluster):
     class Cut(faults.PgProxy):
         """Lets the error through and hangs up before the end of the answer."""
@@ -117,6 +120,7 @@ def test_what_the_server_said_before_it_hung_up_is_not_repeated(moody, queue, db
     assert "CANARY" not in result.err
 
 
+@pytest.mark.fault("a trigger raises for a row", "for every row, until it is dropped")
 def test_a_table_that_takes_nothing_takes_what_came_once_it_is_mended(moody, queue, db):
     queue.send(bodies(*["refused"] * 12))
     running = moody.begin()

@@ -13,6 +13,7 @@ from wait import SLOWER, eventually
 WITH_MESSAGE_ID = LOGIN_TABLE + ", message_id text)"
 
 
+@pytest.mark.fault("sluice is stopped", "a signal in mid-run; then another run")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_mid_run_loses_and_doubles_nothing(sluice, make_queue, db, proxy, number):
     """The visibility timeout is long: what comes back was handed back."""
@@ -38,6 +39,7 @@ def test_a_signal_in_mid_run_loses_and_doubles_nothing(sluice, make_queue, db, p
     assert queue.is_empty()
 
 
+@pytest.mark.fault("sluice is stopped", "SIGTERM while a load waits for the table")
 def test_what_is_held_at_a_signal_is_loaded_or_visible_at_once(sluice, make_queue, db):
     queue = make_queue(VisibilityTimeout=600)
     db.execute(WITH_MESSAGE_ID)
@@ -69,6 +71,7 @@ def test_a_message_that_arrives_with_the_last_poll_is_not_hidden(sluice, make_qu
     assert hidden == 0 and visible + db.count() == 5
 
 
+@pytest.mark.fault("sluice is stopped", "two signals in mid-load; then another run")
 @pytest.mark.parametrize("number, rc", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_second_signal_ends_it_quickly_and_loses_nothing(sluice, make_queue, db, number, rc):
     queue = make_queue(VisibilityTimeout=3)
@@ -186,6 +189,7 @@ def test_until_empty_waits_for_what_it_holds_itself(sluice, make_queue, db):
     assert queue.is_empty()
 
 
+@pytest.mark.fault("the server is restarted", "pg_ctl stop -m immediate, as sluice is about to end")
 def test_max_messages_waits_out_an_outage(sluice, queue, db, cluster):
     """Told by itself to end, it has time; only a person's signal cuts an outage short."""
     db.execute(LOGIN_TABLE + ")")
@@ -202,6 +206,7 @@ def test_max_messages_waits_out_an_outage(sluice, queue, db, cluster):
     assert db.count() == 4 and queue.is_empty()
 
 
+@pytest.mark.fault("the server is away for long", "pg_ctl stop -m immediate, then SIGTERM")
 def test_a_signal_while_the_database_is_away_ends_it(sluice, queue, db, cluster):
     db.execute(LOGIN_TABLE + ")")
     queue.send(logins(4))
@@ -215,6 +220,8 @@ def test_a_signal_while_the_database_is_away_ends_it(sluice, queue, db, cluster)
     assert result.rc == 0, result
     assert (result.summary.loaded, result.summary.returned) == (0, 4), result
     assert queue.counts() == (4, 0, 0), "handed back, visible at once"
+    cluster.start()
+    assert sluice.drain().loaded == 4
 
 
 def test_what_a_late_poll_brings_after_a_signal_is_not_counted_twice(sluice, make_queue, db, proxy):

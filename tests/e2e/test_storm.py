@@ -1,9 +1,6 @@
 """test_storm.py - thousands of messages through many faults at once: none lost, none twice."""
 import pytest
 
-import sluice as program
-from fakesqs import Fake
-
 MESSAGES = 4000
 SURELY = 2  # how often each kind strikes by its turn, whatever chance says
 # Each kind, how likely, and on which action.
@@ -17,14 +14,6 @@ WEATHER = [
 ]
 
 
-@pytest.fixture
-def fake(binary, tmp_path):
-    with open(tmp_path / "fakesqs.log", "wb") as log:
-        f = Fake(binary, log, seed=7)
-        yield f
-        f.stop()
-
-
 def send_weather(fake):
     """Kind after kind by turn, well within the 400 receives that there must be; the rest by chance.
 
@@ -34,19 +23,18 @@ def send_weather(fake):
         fake.fault(kind, action, probability=probability)
 
 
+@pytest.mark.fault("the queue misbehaves in 14 ways at once", "fakesqs, each by turn and by chance")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("processes", [1, 2])
-def test_many_faults_at_once(binary, tmp_path, fake, db, processes):
-    queue = fake.new_queue(VisibilityTimeout=3)
-    s = program.Sluice(binary, tmp_path, program.clean_environment(tmp_path, fake))
-    s.use(queue, db).with_message_id().in_parallel(2, 4)
+@pytest.mark.parametrize("fake", [7], indirect=True, ids=["seed 7"])
+@pytest.mark.parametrize("processes", [1, 2], ids=["1 process", "2 processes"])
+def test_many_faults_at_once(sluice_on_fake, fake, db, processes):
+    s, queue = sluice_on_fake.in_parallel(2, 4), fake.queues[0]
     s.drain()  # makes the table
     made = fake.fill(queue, MESSAGES, bad=0.02)
     send_weather(fake)
     s.write()
     running = [s.start("run", "-c", s.path, "--until-empty") for _ in range(processes)]
     results = [r.wait(100) for r in running]
-    s.stop_all()
     hits = fake.hits()
     fake.clear()
     assert {r.rc for r in results} == {0}, results
