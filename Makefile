@@ -14,6 +14,7 @@ EXTRA_PACKAGES := valgrind
 FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev
 MODEL_PACKAGES := spin gcc
 SECONDS        ?= 60
+MINUTES        ?= 10
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test unit e2e faults soak lint fmt asan valgrind bench-masking fuzz model docs install clean
@@ -40,6 +41,10 @@ e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real 
 faults: build $(VENV)/ready ## break PostgreSQL, the queue and sluice in every known way; print what each cost
 	@ninja -C $(BUILD) tests/fakesqs > .cache/fakesqs.log || { cat .cache/fakesqs.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q -m fault tests/e2e $(PYTEST_FLAGS)
+
+soak: build $(VENV)/ready ## MINUTES=10 of random faults on everything, then every message is looked for (SEED=)
+	@ninja -C $(BUILD) tests/fakesqs > .cache/fakesqs.log || { cat .cache/fakesqs.log; exit 1; }
+	@SLUICE_BIN=$(BUILD)/sluice $(PY) tests/soak/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: .cache/lint-packages build ## format, clang-tidy, layers, banned functions
 	@python3 tests/lint.py
