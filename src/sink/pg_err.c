@@ -53,22 +53,24 @@ static void fault_field(const PGresult *result, int code, char *out, size_t size
     (void)snprintf(out, size, "%s", text != NULL ? text : "");
 }
 
-/* "COPY user_logins, line 3, column ip: ..." somewhere in CONTEXT; a trigger adds lines of its own,
- * and a server that speaks another language says "line" otherwise, which halving makes up for. */
+/* "COPY user_logins, line 3, column ip: ..." in CONTEXT.  Lines of a trigger's stand before it, and
+ * may quote anything; COPY is outermost, so the last one counts.  A server that speaks another
+ * language says "line" otherwise, which halving makes up for. */
 static unsigned long context_line(const char *context, const char *table)
 {
     const size_t table_len = strlen(table);
+    unsigned long line = 0;
 
     while (context != NULL && *context != '\0') {
         const char *end = strchr(context, '\n');
 
         if (strncmp(context, "COPY ", 5) == 0 && strncmp(context + 5, table, table_len) == 0 &&
             strncmp(context + 5 + table_len, ", line ", 7) == 0) {
-            return strtoul(context + 5 + table_len + 7, NULL, 10);
+            line = strtoul(context + 5 + table_len + 7, NULL, 10);
         }
         context = end != NULL ? end + 1 : NULL;
     }
-    return 0;
+    return line;
 }
 
 static void fault_read(const PGresult *result, const char *table, struct sl_pg_fault *f)
