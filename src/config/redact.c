@@ -22,18 +22,28 @@ struct spans {
     unsigned n;
 };
 
+/* Nobody has so many: hide all between the first and the last. */
+static void spans_join(struct spans *spans)
+{
+    for (unsigned i = 1; i < spans->n; i++) {
+        if (spans->at[i].to > spans->at[0].to) {
+            spans->at[0].to = spans->at[i].to;
+        }
+    }
+    spans->n = 1;
+}
+
 static void span_add(struct spans *spans, size_t from, size_t to)
 {
-    unsigned i = spans->n;
+    unsigned i;
 
     if (from >= to) {
         return;
     }
-    if (i == SPANS_MAX) { /* nobody has so many: hide all between */
-        spans->at[i - 1].to = to > spans->at[i - 1].to ? to : spans->at[i - 1].to;
-        return;
+    if (spans->n == SPANS_MAX) {
+        spans_join(spans);
     }
-    for (; i > 0 && spans->at[i - 1].from > from; i--) {
+    for (i = spans->n; i > 0 && spans->at[i - 1].from > from; i--) {
         spans->at[i] = spans->at[i - 1];
     }
     spans->at[i].from = from;

@@ -100,6 +100,21 @@ static void hides_more_passwords_than_anybody_has(void **state)
     sl_arena_done(&a);
 }
 
+static void hides_a_password_that_is_found_after_more_than_anybody_has(void **state)
+{
+    /* Those of the query are found before those of the words around it. */
+    char url[2048] = "password=secret host=x://h/d?a=b";
+    struct sl_arena a;
+
+    (void)state;
+    for (size_t n = strlen(url), i = 0; i < 40; i++) {
+        n += (size_t)snprintf(url + n, sizeof url - n, "&password=secret%zu", i);
+    }
+    sl_arena_init(&a, 1 << 20, 4096);
+    assert_null(strstr(sl_config_redact(sl_str_of(url), &a).ptr, "secret"));
+    sl_arena_done(&a);
+}
+
 static void gives_nothing_when_memory_runs_out(void **state)
 {
     struct sl_arena a;
@@ -119,6 +134,7 @@ int main(void)
         cmocka_unit_test(hides_the_password_of_a_spoilt_url),
         cmocka_unit_test(leaves_alone_what_has_no_password),
         cmocka_unit_test(hides_more_passwords_than_anybody_has),
+        cmocka_unit_test(hides_a_password_that_is_found_after_more_than_anybody_has),
         cmocka_unit_test(gives_nothing_when_memory_runs_out),
     };
 
