@@ -404,6 +404,12 @@ sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *
     return SL_OK;
 }
 
+/* A count that must be there; one below zero is none. */
+static bool read_count(const struct sl_json *facts, sl_str name, int64_t *ret)
+{
+    return sl_str_to_i64(text_of(facts, name), ret) && *ret >= 0;
+}
+
 /* "The queue is empty" is decided by these counts, so a missing one must not read as 0. */
 sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
                              struct sl_sqs_attributes *ret, struct sl_err *e)
@@ -415,9 +421,8 @@ sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_ar
 
     SL_TRY(parse_object(p, text, a, &root, e));
     facts = sl_json_member(root, SL_STR("Attributes"));
-    if (!sl_str_to_i64(text_of(facts, SL_STR("ApproximateNumberOfMessages")), &visible) ||
-        !sl_str_to_i64(text_of(facts, SL_STR("ApproximateNumberOfMessagesNotVisible")),
-                       &not_visible)) {
+    if (!read_count(facts, SL_STR("ApproximateNumberOfMessages"), &visible) ||
+        !read_count(facts, SL_STR("ApproximateNumberOfMessagesNotVisible"), &not_visible)) {
         return SL_FAIL(e, SL_UNAVAILABLE, "the queue's attributes lack its number of messages");
     }
     *ret = (struct sl_sqs_attributes){
@@ -451,7 +456,10 @@ static sl_str text_between(sl_str s, sl_str begin, sl_str end)
     }
     from += begin.len;
     to = memmem(from, s.len - (size_t)(from - s.ptr), end.ptr, end.len);
-    return to == NULL ? (sl_str){ 0 } : (sl_str){ from, (size_t)(to - from) };
+    if (to == NULL) {
+        return (sl_str){ 0 };
+    }
+    return (sl_str){ from, (size_t)(to - from) };
 }
 
 static struct sqs_complaint complaint_of_json(const struct sl_json *root)

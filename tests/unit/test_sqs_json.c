@@ -472,6 +472,23 @@ static void a_missing_count_does_not_read_as_an_empty_queue(void **state)
     assert_int_equal(q.visible, 42);
 }
 
+static void a_count_below_zero_does_not_make_others_vanish(void **state)
+{
+    struct sl_sqs_attributes q = { .visible = 42 };
+
+    assert_int_equal(attributes(*state,
+                                "{\"Attributes\":{\"ApproximateNumberOfMessages\":\"5\","
+                                "\"ApproximateNumberOfMessagesNotVisible\":\"-5\"}}",
+                                &q),
+                     SL_UNAVAILABLE);
+    assert_int_equal(attributes(*state,
+                                "{\"Attributes\":{\"ApproximateNumberOfMessages\":\"-5\","
+                                "\"ApproximateNumberOfMessagesNotVisible\":\"5\"}}",
+                                &q),
+                     SL_UNAVAILABLE);
+    assert_int_equal(q.visible, 42);
+}
+
 static void every_spelling_of_an_error_is_understood(void **state)
 {
     static const struct {
@@ -589,6 +606,7 @@ int main(void)
         TEST(a_batch_answer_that_is_none_is_an_outage),
         TEST(reads_the_attributes_of_a_queue),
         TEST(a_missing_count_does_not_read_as_an_empty_queue),
+        TEST(a_count_below_zero_does_not_make_others_vanish),
         TEST(every_spelling_of_an_error_is_understood),
         TEST(an_error_needs_no_report_and_is_never_ok),
         TEST(a_long_message_of_the_server_is_left_out),
