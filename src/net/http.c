@@ -102,6 +102,14 @@ static bool header_is(sl_str header, const char *name)
     return header.len > n && header.ptr[n] == ':' && strncasecmp(header.ptr, name, n) == 0;
 }
 
+/* 0 for what is no date, as for none. */
+static int64_t date_of(const char *text)
+{
+    const time_t at_s = curl_getdate(text, NULL);
+
+    return at_s > 0 ? at_s : 0;
+}
+
 static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)
 {
     struct sl_http_call *call = ctx;
@@ -119,7 +127,7 @@ static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)
         (void)sl_str_cut(&header, ':');
         header = sl_str_trim(header);
         (void)snprintf(text, sizeof text, "%" SL_FMT, SL_ARG(header));
-        call->reply.server_at_s = curl_getdate(text, NULL);
+        call->reply.server_at_s = date_of(text);
     }
     return size * n;
 }

@@ -41,7 +41,7 @@ static sl_str section_name(struct sl_arena *a, sl_str raw)
             out[n++] = c;
         }
     }
-    return (sl_str){ out, n };
+    return sl_str_trim((sl_str){ out, n }); /* of the blank before a quote at the end */
 }
 
 static sl_str lower_case(struct sl_arena *a, sl_str s)

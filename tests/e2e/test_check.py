@@ -77,3 +77,18 @@ def test_check_warns_of_an_unlogged_table(sluice, db):
 def test_check_of_a_wrong_configuration_exits_as_run_does(bare):
     result = bare.call("check", "-c", bare.write("source: 5\n"))
     assert result.rc in (1, 78) and bare.path in said(result), result
+
+
+def test_check_does_not_take_what_is_no_date_for_a_clock_that_is_wrong(sluice, db, proxy):
+    sluice.make_keys()
+    sluice.through(proxy)
+
+    def spoil(call, forward):
+        reply = forward()
+        reply.headers.append(("Date", "tomorrow, perhaps"))
+        return reply
+
+    proxy.on("GetQueueAttributes", spoil)
+    result = check(sluice)
+    assert result.rc == 0, result
+    assert "does not say what time it is" in said(result), result

@@ -427,6 +427,18 @@ static void a_profile_file_may_be_untidy(void **state)
     assert_false(sl_ini_has(&ini, SL_STR("c")));
 }
 
+static void a_quote_leaves_no_blank_in_the_name_of_a_section(void **state)
+{
+    struct home *h = *state;
+    struct sl_ini ini;
+
+    assert_int_equal(
+        sl_ini_parse(SL_STR("[profile 'x y ']\nk = 1\n[z ']\nk = 2\n"), &h->arena, &ini, NULL),
+        SL_OK);
+    assert_true(sl_ini_has(&ini, SL_STR("profile x y")));
+    assert_true(sl_ini_has(&ini, SL_STR("z")));
+}
+
 static void little_memory_is_reported(void **state)
 {
     struct home *h = *state;
@@ -461,6 +473,7 @@ int main(void)
         TEST(an_endpoint_must_be_a_url),
         TEST(finds_the_region_in_every_form_of_queue_url),
         TEST(a_profile_file_may_be_untidy),
+        TEST(a_quote_leaves_no_blank_in_the_name_of_a_section),
         TEST(little_memory_is_reported),
     };
 
