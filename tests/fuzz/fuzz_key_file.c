@@ -1,22 +1,9 @@
 /* tests/fuzz/fuzz_key_file.c - any bytes as a key file: what is taken is a ring as it must be, and
  * no refusal quotes what may be a key. */
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "fuzz.h"
 #include "keys/key_file.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
 enum { QUOTE_MAX = 19 }; /* characters; the words of messages are shorter, a key is longer */
-
-/* As assert, also in a release build. */
-static void must(bool is_so, const char *what)
-{
-    if (!is_so) {
-        (void)fprintf(stderr, "%s\n", what);
-        abort();
-    }
-}
 
 static void check_key(const struct sl_keyring *ring, const struct sl_key *key)
 {

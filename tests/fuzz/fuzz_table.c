@@ -4,8 +4,6 @@
  * The first byte of the input chooses form, change and size of pieces; the rest is the table.
  */
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,21 +11,11 @@
 #include "base/json.h"
 #include "cmd/csv.h"
 #include "cmd/table_stream.h"
+#include "fuzz.h"
 
 enum { TABLE_BYTES = 64 << 10, PACKETS = 200 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
 static const sl_str names[] = { { "a", 1 }, { "b c", 3 } };
-
-/* As assert, also in a release build. */
-static void must(bool is_so, const char *what)
-{
-    if (!is_so) {
-        (void)fprintf(stderr, "%s\n", what);
-        abort();
-    }
-}
 
 struct run {
     enum sl_table_form form;

@@ -3,8 +3,13 @@
 #
 #   tests/fuzz/run.sh [SECONDS [NAME ...]]
 #
-# What was found interesting stays in .cache/fuzz/corpus/NAME for the next time; an input that
-# broke something is named at the end of the output.
+# It starts from tests/fuzz/corpus/NAME; what was found interesting on the way stays in
+# .cache/fuzz/corpus/NAME for the next time.  An input that broke something is named at the end of
+# the output.
+#
+#   tests/fuzz/run.sh merge [NAME ...]
+#
+# makes tests/fuzz/corpus/NAME anew: the fewest and smallest of both that reach as much.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -12,29 +17,59 @@ seconds=${1:-60}
 [ $# -gt 0 ] && shift
 work=.cache/fuzz
 build=$work/build
+files_max=100 # of a corpus in the repository
+bytes_max=4096 # of one of its files
+sanitizers="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
 flags="-fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__=1" # the arena asks gcc's macro
 packages="libcurl libpq libcrypto libutf8proc simdjson yaml-0.1"
 
-if [ ! -f $build/build.ninja ]; then
-    CC=clang CXX=clang++ meson setup $build -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dbuildtype=debug -Doptimization=1 -Dtests=disabled \
-        -Dc_args="$flags" -Dcpp_args="$flags" > $work.log 2>&1 || { cat $work.log; exit 1; }
-fi
-ninja -C $build libsluice.a > $work.log 2>&1 || { tail -40 $work.log; exit 1; }
+build_library() {
+    mkdir -p $work
+    if [ ! -f $build/build.ninja ]; then
+        CC=clang CXX=clang++ meson setup $build -Db_sanitize=address,undefined -Db_lundef=false \
+            -Dbuildtype=debug -Doptimization=1 -Dtests=disabled \
+            -Dc_args="$flags" -Dcpp_args="$flags" > $work.log 2>&1 || { cat $work.log; exit 1; }
+    fi
+    ninja -C $build libsluice.a > $work.log 2>&1 || { tail -40 $work.log; exit 1; }
+}
+
+build_fuzzer() {
+    clang -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -D__SANITIZE_ADDRESS__=1 -Isrc -g -O1 \
+        $sanitizers $(pkg-config --cflags $packages) -c -o "$work/$1.o" "tests/fuzz/$1.c"
+    clang++ $sanitizers -o "$work/$1" "$work/$1.o" \
+        $build/libsluice.a $(pkg-config --libs $packages) -lpthread
+    mkdir -p "$work/corpus/$1" $work/broken
+}
+
+fuzz() {
+    echo "$1: $seconds s"
+    "$work/$1" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        $([ -f "tests/fuzz/$1.dict" ] && echo "-dict=tests/fuzz/$1.dict") \
+        -artifact_prefix="$work/broken/$1-" "$work/corpus/$1" "tests/fuzz/corpus/$1" \
+        > "$work/$1.log" 2>&1 || { tail -60 "$work/$1.log"; echo "$1: broken"; exit 1; }
+    grep -E 'number_of_executed_units|average_exec|new_units' "$work/$1.log" || true
+    grep -E ' cov: ' "$work/$1.log" | tail -1
+}
+
+# The smallest first, so that they are kept; names are those that libFuzzer gives.
+merge() {
+    into=$work/merged/$1
+    rm -rf "$into"
+    mkdir -p "$into"
+    "$work/$1" -merge=1 -max_len=$bytes_max "$into" "tests/fuzz/corpus/$1" "$work/corpus/$1" \
+        > "$work/$1.log" 2>&1 || { tail -60 "$work/$1.log"; echo "$1: broken"; exit 1; }
+    ls -Sr "$into" | head -$files_max | sed "s|^|$into/|" | xargs cp -n -t "tests/fuzz/corpus/$1"
+    echo "$1: $(ls "$into" | wc -l) reach all, $(ls "tests/fuzz/corpus/$1" | wc -l) in the corpus"
+}
 
 [ $# -gt 0 ] || set -- tests/fuzz/fuzz_*.c
+build_library
 for name; do
     name=$(basename "$name" .c)
-    clang -std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -D__SANITIZE_ADDRESS__=1 -Isrc -g -O1 \
-        -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-        -c -o "$work/$name.o" "tests/fuzz/$name.c"
-    clang++ -fsanitize=fuzzer,address,undefined -o "$work/$name" "$work/$name.o" \
-        $build/libsluice.a $(pkg-config --libs $packages) -lpthread
-    mkdir -p "$work/corpus/$name" $work/broken
-    echo "$name: $seconds s"
-    "$work/$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-        -verbosity=0 -artifact_prefix="$work/broken/$name-" "$work/corpus/$name" \
-        $([ -d "tests/fuzz/seeds/$name" ] && echo "tests/fuzz/seeds/$name") > "$work/$name.log" 2>&1 ||
-        { tail -60 "$work/$name.log"; echo "$name: broken"; exit 1; }
-    grep -E 'number_of_executed_units|average_exec|new_units' "$work/$name.log" || true
+    build_fuzzer "$name"
+    if [ "$seconds" = merge ]; then
+        merge "$name"
+    else
+        fuzz "$name"
+    fi
 done
