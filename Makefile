@@ -9,12 +9,19 @@ WORKERS ?= 3
 BUILD_PACKAGES := gcc g++ meson ninja-build pkg-config libcurl4-openssl-dev libpq-dev libssl-dev \
                   libsimdjson-dev libyaml-dev libutf8proc-dev libcmocka-dev
 TEST_PACKAGES  := postgresql python3-venv python3-pip ca-certificates
-LINT_PACKAGES  := clang clang-format clang-tidy
+LINT_PACKAGES  := $(BUILD_PACKAGES) clang clang-format clang-tidy cppcheck
 EXTRA_PACKAGES := valgrind
 FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev
 MODEL_PACKAGES := spin gcc
 SECONDS        ?= 60
 MINUTES        ?= 10
+
+# Beside clang-tidy: each of these sees what the others do not.
+LINT_DEFINES := -D_GNU_SOURCE -DSLUICE_VERSION='""' -Isrc
+CPPCHECK = cppcheck -j 2 --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+           --enable=warning,performance,portability --suppress=missingIncludeSystem $(LINT_DEFINES)
+ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
+           $(shell pkg-config --cflags libpq libcurl yaml-0.1)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test unit e2e faults soak lint fmt asan valgrind bench-masking fuzz model docs install clean
@@ -39,17 +46,20 @@ e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real 
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q tests/e2e $(PYTEST_FLAGS)
 
 faults: build $(VENV)/ready ## break PostgreSQL, the queue and sluice in every known way; print what each cost
-	@ninja -C $(BUILD) tests/fakesqs > .cache/fakesqs.log || { cat .cache/fakesqs.log; exit 1; }
+	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q -m fault tests/e2e $(PYTEST_FLAGS)
 
 soak: build $(VENV)/ready ## MINUTES=10 of random faults on everything, then every message is looked for (SEED=)
-	@ninja -C $(BUILD) tests/fakesqs > .cache/fakesqs.log || { cat .cache/fakesqs.log; exit 1; }
+	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(BUILD)/sluice $(PY) tests/soak/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-lint: .cache/lint-packages build ## format, clang-tidy, layers, banned functions
+lint: .cache/lint-packages build ## layers, banned functions, format, cppcheck, gcc's analyzer, clang-tidy
 	@python3 tests/lint.py
 	@clang-format --dry-run --Werror $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]' 'bench/*.[ch]')
-	@git ls-files 'src/*.c' | xargs -P 2 -n 8 clang-tidy --quiet -p $(BUILD)
+	@git ls-files 'src/*.c' | xargs $(CPPCHECK)
+	@git ls-files 'src/*.c' | xargs -P 2 -n 1 $(ANALYZE)
+	@git ls-files 'src/*.c' | xargs -P 2 -n 8 clang-tidy --quiet -p $(BUILD) > .cache/tidy.log 2>&1 || \
+	    { grep -v 'warnings generated' .cache/tidy.log; exit 1; }
 
 fmt: .cache/lint-packages ## format the sources
 	@clang-format -i $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]' 'bench/*.[ch]')

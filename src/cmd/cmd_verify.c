@@ -227,10 +227,11 @@ static sl_rc table_begin(struct verify *v, struct sl_err *e)
 
 static sl_str field_of(const PGresult *rows, int row, unsigned column)
 {
-    return PQgetisnull(rows, row, (int)column) != 0
-               ? (sl_str){ 0 }
-               : (sl_str){ PQgetvalue(rows, row, (int)column),
-                           (size_t)PQgetlength(rows, row, (int)column) };
+    if (PQgetisnull(rows, row, (int)column) != 0) {
+        return (sl_str){ 0 };
+    }
+    return (sl_str){ PQgetvalue(rows, row, (int)column),
+                     (size_t)PQgetlength(rows, row, (int)column) };
 }
 
 static sl_rc table_rows(struct verify *v, const PGresult *rows, struct sl_arena *a,

@@ -253,10 +253,10 @@ static sl_rc value_rewrap(struct sl_rewrap *r, const struct sl_rewrap_site *site
 
 static sl_str cell(const PGresult *result, int row, int column)
 {
-    return PQgetisnull(result, row, column) != 0
-               ? (sl_str){ 0 }
-               : (sl_str){ PQgetvalue(result, row, column),
-                           (size_t)PQgetlength(result, row, column) };
+    if (PQgetisnull(result, row, column) != 0) {
+        return (sl_str){ 0 };
+    }
+    return (sl_str){ PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column) };
 }
 
 /* A row in which nothing can be opened is not changed. */

@@ -142,8 +142,9 @@ static sl_rc config_split_tables(struct sl_config *cfg, const struct sl_reading 
 {
     const struct table_name target = { "sink.postgres.table", cfg->postgres.table,
                                        &cfg->postgres.table_schema, &cfg->postgres.table_name };
-    struct table_name vault = { "vault.table", SL_STR("sluice_vault"), &cfg->vault.table_schema,
-                                &cfg->vault.table_name };
+    const sl_str vault_text = cfg->vault.table.len > 0 ? cfg->vault.table : SL_STR("sluice_vault");
+    const struct table_name vault = { "vault.table", vault_text, &cfg->vault.table_schema,
+                                      &cfg->vault.table_name };
 
     SL_TRY(config_split_table(cfg, &target, sl_reading_place(rd, root, target.path), e));
     if (cfg->vault.url.len == 0) {
@@ -152,7 +153,6 @@ static sl_rc config_split_tables(struct sl_config *cfg, const struct sl_reading 
                    : SL_FAIL_AT(e, sl_reading_place(rd, root, vault.path),
                                 "vault.table needs vault.url, too");
     }
-    vault.text = cfg->vault.table.len > 0 ? cfg->vault.table : vault.text;
     cfg->vault.table = vault.text;
     return config_split_table(cfg, &vault, sl_reading_place(rd, root, vault.path), e);
 }

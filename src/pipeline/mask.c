@@ -31,9 +31,10 @@ static struct sl_verdict column_fill(const struct sl_column *column, sl_str mask
         reason = SL_REASON_RESULT_TOO_LONG;
     }
     *v = made;
-    return reason == SL_REASON_NONE
-               ? (struct sl_verdict){ 0 }
-               : (struct sl_verdict){ .reason = reason, .field = column->from_text };
+    if (reason == SL_REASON_NONE) {
+        return (struct sl_verdict){ 0 };
+    }
+    return (struct sl_verdict){ .reason = reason, .field = column->from_text };
 }
 
 /* What cannot be brought back from its token goes to the vault, if there is one. */
