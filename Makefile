@@ -24,7 +24,8 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
            $(shell pkg-config --cflags libpq libcurl yaml-0.1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e faults soak lint fmt asan valgrind bench-masking fuzz model docs install clean
+.PHONY: help demo build test unit e2e faults soak lint fmt asan tsan valgrind bench-masking fuzz model docs \
+        install clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +69,11 @@ asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@SLUICE_SLOW=4 $(MAKE) test BUILD=build-asan \
 	    MESON_FLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1'
 
+tsan: ## end-to-end tests under ThreadSanitizer; the first race ends the program, and its test
+	@SLUICE_SLOW=5 TSAN_OPTIONS='halt_on_error=1 second_deadlock_stack=1' \
+	    $(MAKE) e2e BUILD=build-tsan PYTEST_FLAGS='--timeout 400 $(PYTEST_FLAGS)' \
+	    MESON_FLAGS='-Db_sanitize=thread -Db_lundef=false -Dbuildtype=debug -Doptimization=1'
+
 valgrind: .cache/extra-packages build $(VENV)/ready ## one whole run under valgrind memcheck
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) SLUICE_SLOW=10 \
 	    SLUICE_WRAP='valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99' \
@@ -93,7 +99,7 @@ install: build ## install the program (DESTDIR and prefix as usual: make install
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
 
 clean: ## remove everything that was built
-	@rm -rf build build-asan .cache
+	@rm -rf build build-asan build-tsan .cache
 
 # Packages: installed with apt where they are missing and we may; otherwise named.
 .cache/%-packages: Makefile
