@@ -332,6 +332,21 @@ def test_purge_empties_and_removal_removes(make, server):
     assert refusal(gone.receive) in ("NonExistentQueue", "QueueDoesNotExist")
 
 
+def test_a_batch_may_have_attributes_and_an_entry_that_would_wait_too_long_is_refused(make):
+    q = make()
+    attributes = {"sluice.reason": {"DataType": "String", "StringValue": "not_json"}}
+    reply = q.sqs.send_message_batch(QueueUrl=q.url, Entries=[
+        {"Id": "0", "MessageBody": "a", "MessageAttributes": attributes},
+        {"Id": "1", "MessageBody": "b", "DelaySeconds": 901}])
+    assert [e["Id"] for e in reply["Successful"]] == ["0"]
+    assert [(e["Id"], e["Code"], e["SenderFault"]) for e in reply["Failed"]] == [
+        ("1", "InvalidParameterValue", True)]
+    [m] = q.receive(MessageAttributeNames=["All"])
+    assert m["Body"] == "a"
+    assert m["MessageAttributes"]["sluice.reason"]["StringValue"] == "not_json"
+    assert q.counts() == (0, 1, 0)
+
+
 def test_a_mebibyte_is_accepted_and_not_a_byte_more(make):
     q = make()
     q.send(["x" * (1 << 20)])

@@ -328,6 +328,24 @@ def test_a_dead_letter_queue_that_is_away_is_an_outage(sending, make_queue, dead
     assert proxy.deliveries() == {i: 1 for i in ids}, "receive counts are not burnt"
 
 
+def test_past_the_patience_the_dead_letter_queue_is_asked_before_anything_is_received(
+        sending, queue, dead, db, proxy):
+    sending.settings["outage_patience"] = "1s"
+    proxy.on("SendMessageBatch", faults.throttle())
+    queue.send([BAD, *logins(4)])
+    running = sending.begin()
+    wait_for_text(running, "handed back what was held")
+    eventually(lambda: queue.counts() == (5, 0, 0), what="everything is back")
+    receives, sends = proxy.count("ReceiveMessage"), proxy.count("SendMessageBatch")
+    eventually(lambda: proxy.count("SendMessageBatch") >= sends + 4, what="it asks")
+    assert proxy.count("ReceiveMessage") == receives, "it receives what it cannot end"
+    proxy.clear()
+    eventually(lambda: db.count() == 4, within=30)
+    summary = running.stop().summary
+    assert (summary.received, summary.returned, summary.dead_lettered) == (10, 5, 1), summary.line
+    assert len(receive_all(dead)) == 1, "what was sent to ask is no letter"
+
+
 def test_a_stop_while_the_dead_letter_queue_is_away_hands_everything_back(sending, queue, dead, db,
                                                                           proxy):
     proxy.on("SendMessageBatch", faults.throttle())
