@@ -1,0 +1,121 @@
+/* source/sqs_json_write.c - the wire format of SQS, AWS JSON 1.0: what it is asked. */
+#include "source/sqs_json.h"
+
+static void add_names(struct sl_buf *out, const char *member, const sl_str *names, unsigned n)
+{
+    sl_buf_printf(out, ",\"%s\":[", member);
+    for (unsigned i = 0; i < n; i++) {
+        if (i > 0) {
+            sl_buf_add_char(out, ',');
+        }
+        sl_buf_add_json(out, names[i]);
+    }
+    sl_buf_add_char(out, ']');
+}
+
+static void add_queue_url(struct sl_buf *out, sl_str queue_url)
+{
+    sl_buf_add_str(out, SL_STR("{\"QueueUrl\":"));
+    sl_buf_add_json(out, queue_url);
+}
+
+void sl_sqs_write_receive(struct sl_buf *out, const struct sl_sqs_receive *request)
+{
+    static const sl_str system[] = { { "SentTimestamp", 13 }, { "ApproximateReceiveCount", 23 } };
+
+    add_queue_url(out, request->queue_url);
+    /* A wait of 0 is said, too: it stands against the queue's own preset. */
+    sl_buf_printf(out, ",\"MaxNumberOfMessages\":%u,\"WaitTimeSeconds\":%u", request->max_messages,
+                  request->wait_time_s);
+    if (request->visibility_timeout_s > 0) {
+        sl_buf_printf(out, ",\"VisibilityTimeout\":%u", request->visibility_timeout_s);
+    }
+    /* Older servers know the second name only. */
+    add_names(out, "MessageSystemAttributeNames", system, 2);
+    add_names(out, "AttributeNames", system, 2);
+    if (request->attributes_n > 0) {
+        add_names(out, "MessageAttributeNames", request->attributes, request->attributes_n);
+    }
+    sl_buf_add_char(out, '}');
+}
+
+static void begin_entry(struct sl_buf *out, unsigned i)
+{
+    sl_buf_printf(out, "%s{\"Id\":\"%u\"", i > 0 ? "," : "", i);
+}
+
+static void add_member(struct sl_buf *out, const char *name, sl_str value)
+{
+    sl_buf_printf(out, ",\"%s\":", name);
+    sl_buf_add_json(out, value);
+}
+
+void sl_sqs_write_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                         unsigned n)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"Entries\":["));
+    for (unsigned i = 0; i < n; i++) {
+        begin_entry(out, i);
+        add_member(out, "ReceiptHandle", entries[i].receipt_handle);
+        sl_buf_add_char(out, '}');
+    }
+    sl_buf_add_str(out, SL_STR("]}"));
+}
+
+void sl_sqs_write_visibility(struct sl_buf *out, sl_str queue_url,
+                             const struct sl_sqs_entry *entries, unsigned n, unsigned timeout_s)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"Entries\":["));
+    for (unsigned i = 0; i < n; i++) {
+        begin_entry(out, i);
+        add_member(out, "ReceiptHandle", entries[i].receipt_handle);
+        sl_buf_printf(out, ",\"VisibilityTimeout\":%u}", timeout_s);
+    }
+    sl_buf_add_str(out, SL_STR("]}"));
+}
+
+static void add_attributes(struct sl_buf *out, const struct sl_sqs_attribute *attributes,
+                           unsigned n)
+{
+    const char *before = ",\"MessageAttributes\":{";
+
+    for (unsigned i = 0; i < n; i++) {
+        if (attributes[i].value.len > 0) {
+            sl_buf_printf(out, "%s\"%s\":{\"DataType\":\"String\"", before, attributes[i].name);
+            add_member(out, "StringValue", attributes[i].value);
+            sl_buf_add_char(out, '}');
+            before = ",";
+        }
+    }
+    sl_buf_add_str(out, before[1] == '\0' ? SL_STR("}") : SL_STR(""));
+}
+
+void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                       unsigned n)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"Entries\":["));
+    for (unsigned i = 0; i < n; i++) {
+        begin_entry(out, i);
+        add_member(out, "MessageBody", entries[i].body);
+        add_attributes(out, entries[i].attributes, entries[i].attributes_n);
+        if (entries[i].fifo_id.len > 0) {
+            add_member(out, "MessageGroupId", entries[i].fifo_id);
+            add_member(out, "MessageDeduplicationId", entries[i].fifo_id);
+        }
+        if (entries[i].delay_s > 0) {
+            sl_buf_printf(out, ",\"DelaySeconds\":%u", entries[i].delay_s);
+        }
+        sl_buf_add_char(out, '}');
+    }
+    sl_buf_add_str(out, SL_STR("]}"));
+}
+
+/* All, because asking a standard queue for FifoQueue by name is an error with some servers. */
+void sl_sqs_write_attributes(struct sl_buf *out, sl_str queue_url)
+{
+    add_queue_url(out, queue_url);
+    sl_buf_add_str(out, SL_STR(",\"AttributeNames\":[\"All\"]}"));
+}
