@@ -1,4 +1,4 @@
-"""cuts.py - a proxy in front of PostgreSQL that counts bytes, and cuts or holds at a chosen one."""
+"""cuts.py - a proxy in front of PostgreSQL that counts bytes, and hangs up at a chosen one."""
 import contextlib
 import socket
 import threading
@@ -13,21 +13,12 @@ class ByteProxy(faults.PgProxy):
         self.lock = threading.Lock()
         self.direction = None
         self.left = 0
-        self.gate = None
         super().__init__(server_port, None)
 
     def cut(self, direction, after):
         """Let so many more bytes of one direction pass; then hang up on both."""
         with self.lock:
-            self.direction, self.left, self.gate = direction, after, None
-
-    def hold(self, direction, after):
-        """The same, but keep the connection and let nothing more of that direction pass."""
-        self.cut(direction, after)
-        self.gate = threading.Event()
-
-    def release(self):
-        self.gate.set()
+            self.direction, self.left = direction, after
 
     def accept(self):
         with contextlib.suppress(OSError):
@@ -44,25 +35,21 @@ class ByteProxy(faults.PgProxy):
     def carry(self, source, target, direction):
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                passing, gate = self.take(direction, len(data))
+                passing = self.take(direction, len(data))
                 target.sendall(data[:passing])
-                if passing == len(data):
-                    continue
-                if gate is None:
+                if passing < len(data):
                     break
-                gate.wait(300)
-                target.sendall(data[passing:])
         faults.shut(source)
         faults.shut(target)
 
     def take(self, direction, n):
-        """How many of n bytes may pass, and what to wait for if not all."""
+        """How many of n bytes may pass."""
         with self.lock:
             if direction != self.direction:
-                return n, None
+                return n
             if n <= self.left:
                 self.left -= n
-                return n, None
+                return n
             self.direction = None
             self.cuts += 1
-            return self.left, self.gate
+            return self.left

@@ -270,6 +270,7 @@ class PgProxy:
     """Cuts a load's connection once, at the word of the server's own command tags.
 
     moment "before commit"  the rows are copied and the transaction is open
+           "at commit"      COMMIT is sent and never arrives
            "after commit"   the server has committed, and its answer is lost
            "in the commit"  the server has the word, and nobody who waits for its answer
     """
@@ -295,17 +296,21 @@ class PgProxy:
         has_copied = False
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                is_commit = self.is_armed and has_copied and b"COMMIT\x00" in data
+                if is_commit and self.moment == "at commit":
+                    self.strike()
+                    break
                 server.sendall(data)
                 has_copied = has_copied or b"COPY " in data
-                if self.moment == "in the commit" and has_copied and b"COMMIT\x00" in data:
-                    self.cut_once(client)
+                if is_commit and self.moment == "in the commit":
+                    self.strike()
+                    shut(client)
+        shut(client)
         shut(server)
 
-    def cut_once(self, client):
-        if self.is_armed:
-            self.is_armed = False
-            self.cuts += 1
-            shut(client)
+    def strike(self):
+        self.is_armed = False
+        self.cuts += 1
 
     def watch(self, client, server):
         """Server to client; the tail is kept so that a tag split over two reads is seen."""
@@ -314,18 +319,15 @@ class PgProxy:
             while data := server.recv(65536):
                 seen = (seen + data)[-200000:]
                 if self.is_armed and self.is_moment(seen):
-                    self.is_armed = False
-                    self.cuts += 1
+                    self.strike()
                     break
                 client.sendall(data)
         shut(client)
         shut(server)
 
     def is_moment(self, seen):
-        if self.moment == "in the commit":
-            return False
         copied = seen.find(COPY_DONE)
-        if copied < 0:
+        if copied < 0 or self.moment in ("at commit", "in the commit"):
             return False
         return self.moment == "before commit" or COMMIT_DONE in seen[copied:]
 

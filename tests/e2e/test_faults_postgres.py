@@ -181,18 +181,18 @@ def processes_of(cluster):
         return [int(pid) for pid in [postmaster, *f.read().split()]]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.fault("the server hangs", "SIGSTOP of all its processes, past sluice's own deadline")
-def test_a_server_that_hangs(traced, queue, db, cluster, recovery):
+def test_a_server_that_hangs(traced, fault_binary, queue, db, cluster, recovery):
+    traced.binary = fault_binary
+    traced.env["SLUICE_FAULT_MS"] = "2000"
     running = under_way(traced, queue, db)
     frozen = processes_of(cluster)
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     try:
         rest(queue)
-        wait_for_text(running, "did not answer in time while answering", within=200)
-        wait_for_text(running, "did not answer in time while connecting", within=60)
+        wait_for_text(running, "did not answer in time while answering")
+        wait_for_text(running, "did not answer in time while connecting", within=30)
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)

@@ -142,7 +142,7 @@ def test_two_processes_on_one_queue_load_each_message_once(sluice, make_queue, d
 
 
 @pytest.mark.fault("the connection is cut", "by a proxy that reads the server's tags")
-@pytest.mark.parametrize("moment", ["before commit", "after commit"])
+@pytest.mark.parametrize("moment", ["before commit", "at commit", "after commit"])
 def test_a_connection_lost_around_the_commit_loads_each_message_once(sluice, queue, db, cluster,
                                                                      moment):
     """After a lost COMMIT reply, what our own batch committed counts as loaded."""
