@@ -404,9 +404,11 @@ def test_a_dry_run_sends_and_leaves_nothing(sluice, queue, dead, proxy):
     assert dead.is_empty() and proxy.count("SendMessageBatch") == 0
 
 
-def test_a_letter_put_into_the_table_is_shown_as_any_other(sending, queue, dead, db):
+def test_a_letter_put_into_the_table_is_shown_and_retried_as_any_other(sending, queue, dead, db):
     """As docs/operations.md says."""
-    queue.send([BAD])
+    [column] = [c for c in sending.settings["columns"] if c["name"] == "locale"]
+    column["required"] = True
+    [sent] = queue.send([login(1, locale=...)])
     sending.drain()
     [letter] = receive_all(dead)
     f = facts(letter)
@@ -414,8 +416,12 @@ def test_a_letter_put_into_the_table_is_shown_as_any_other(sending, queue, dead,
                " reason, sealed_body) VALUES (%s, %s, %s, now(), %s, %s, decode(%s, 'base64'))",
                f["sluice.pipeline"], f["sluice.message_id"], f["sluice.sent_at"], f["sluice.stage"],
                f["sluice.reason"], json.loads(letter["Body"])["sealed"])
-    number = db.one("SELECT id FROM sluice.dead_letter")
-    assert sending.good("dead", "show", str(number), "-c", sending.path).text.strip() == BAD
+    number = str(db.one("SELECT id FROM sluice.dead_letter"))
+    shown = sending.good("dead", "show", number, "-c", sending.path)
+    assert shown.text.strip() == login(1, locale=...)
+    column["required"] = False
+    sending.good("dead", "retry", number, "-c", sending.write())
+    assert rows(db) == [sent]
 
 
 # Looked at before
