@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app_ledger.h"
 #include "base/clock.h"
 #include "keys/key_config.h"
 #include "sink/ndjson.h"
@@ -59,6 +60,15 @@ static sl_rc target_check(struct sl_app *app, struct sl_pg_conn *conn, struct sl
     return rc;
 }
 
+/* After the keys have been compared: what a wrong key seals, the right one could not open. */
+static sl_rc find_ledger_key(struct sl_app *app, struct sl_pg_conn *conn, struct sl_err *e)
+{
+    return app->cfg->dedup == SL_DEDUP_MESSAGE_ID
+               ? SL_OK
+               : sl_app_ledger_find(conn, app->keys.now, app->target.pipeline, &app->arena,
+                                    &app->ledger_key, e);
+}
+
 static sl_rc prepare_database(struct sl_app *app, struct sl_err *e)
 {
     struct sl_pg_conn conn = { .wait = sl_wait_plain(), .url = app->cfg->postgres.url.ptr };
@@ -70,6 +80,9 @@ static sl_rc prepare_database(struct sl_app *app, struct sl_err *e)
     }
     if (rc == SL_OK) {
         rc = key_check(app, &conn, e);
+    }
+    if (rc == SL_OK) {
+        rc = find_ledger_key(app, &conn, e);
     }
     sl_pg_close(&conn);
     return rc;
@@ -210,6 +223,10 @@ static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err 
     if (app->options.is_dry_run) {
         return sl_ndjson_open(app->cfg, &p->sink, e);
     }
+    if (app->cfg->dedup != SL_DEDUP_MESSAGE_ID) {
+        SL_TRY(sl_app_ledger_open(app->cfg, p->masks.masker, app->target.pipeline, app->ledger_key,
+                                  &p->ledger_mac, e));
+    }
     return sl_pg_open(app->cfg, &app->target, sl_worker_wait(w), &app->stop, &p->sink, e);
 }
 
@@ -220,6 +237,7 @@ static void worker_close(struct sl_worker *w)
     if (p->sink.ops != NULL) {
         p->sink.ops->close(p->sink.self);
     }
+    sl_hmac_free(p->ledger_mac);
     sl_masks_close(&p->masks);
     sl_keyring_free(p->masks_ring);
     sl_vault_close(p->vault);

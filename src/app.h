@@ -32,6 +32,7 @@ struct sl_app {
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_aws_target dead_aws;  /* of the dead-letter queue, where there is one */
     struct sl_pg_target target;
+    sl_str ledger_key; /* sealed; where messages are known by a value */
     struct sl_sqs_shared shared;
     struct sl_stop stop;
     bool has_signal;        /* one that stops: the second one kills.  The signal thread's own */

@@ -5,6 +5,7 @@
 #include "app_drain.h"
 #include "app_progress.h"
 #include "app_signals.h"
+#include "app_upkeep.h"
 #include "app_watchdog.h"
 #include "base/clock.h"
 #include "base/notify.h"
@@ -125,11 +126,15 @@ static sl_rc start_workers(struct sl_app *app, struct sl_err *e)
 sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
 {
     struct sl_app_signals signals;
+    struct sl_app_upkeep upkeep;
     struct sl_watchdog dog = { 0 };
     sl_rc rc;
 
     SL_TRY(sl_app_signals_start(app, &signals, e));
-    rc = start_workers(app, e);
+    rc = sl_app_upkeep_start(&upkeep, app, e);
+    if (rc == SL_OK) {
+        rc = start_workers(app, e);
+    }
     if (rc == SL_OK) {
         rc = watch(app, &dog, e);
     }
@@ -140,6 +145,7 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
 
         rc = rc == SL_OK || ended == SL_STALLED ? ended : rc;
     }
+    sl_app_upkeep_end(&upkeep, rc == SL_OK);
     if (rc == SL_STALLED) {
         abandon(app);
         return rc;

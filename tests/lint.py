@@ -88,7 +88,6 @@ PUBLISH_FILES = {
 FILE_LINES_MAX = 500
 FILES_LONG = {
     "src/config/columns.c": "one list of settings and the checks of its rows, in the order of a column",
-    "src/sink/pg.c": "one transaction and its second ways; pieces would share all of its state",
     "src/source/sqs.c": "one object behind source.h; its wire format, calls and leases are apart",
 }
 

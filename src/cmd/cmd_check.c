@@ -3,10 +3,15 @@
 #include <stdio.h>
 
 #include "app.h"
+#include "app_ledger.h"
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "config/settings.h"
 #include "keys/key_config.h"
+#include "sink/pg_migrations.h"
+#include "sink/pg_rights.h"
+#include "sink/pg_secret.h"
 #include "sink/vault.h"
 
 enum {
@@ -32,6 +37,7 @@ struct checks {
     struct sl_aws_target aws;
     struct sl_keyring *ring;
     struct sl_pg_conn conn;
+    struct sl_pg_target target;
     unsigned failed;
 };
 
@@ -194,62 +200,140 @@ static void check_queue(struct checks *c)
 
 static void check_target(struct checks *c)
 {
-    struct sl_pg_target target;
     struct sl_buf mismatches;
     struct sl_buf warnings;
     struct sl_err e;
 
     sl_buf_init(&mismatches, 64 << 10);
     sl_buf_init(&warnings, 64 << 10);
-    if (passed(c, "table",
-               sl_pg_target_check(&c->conn, c->cfg, &c->arena, &target, &mismatches, &warnings, &e),
-               &e)) {
+    if (passed(
+            c, "table",
+            sl_pg_target_check(&c->conn, c->cfg, &c->arena, &c->target, &mismatches, &warnings, &e),
+            &e)) {
         c->failed += say_lines("FAIL", "table", &mismatches);
         (void)say_lines("warn", "table", &warnings);
         if (mismatches.len == 0) {
             say("ok", "table", "%" SL_FMT ".%" SL_FMT " takes the %u columns",
-                SL_ARG(target.schema), SL_ARG(target.name), c->cfg->columns_n);
+                SL_ARG(c->target.schema), SL_ARG(c->target.name), c->cfg->columns_n);
         }
     }
     sl_buf_done(&warnings);
     sl_buf_done(&mismatches);
 }
 
-static void check_schema(struct checks *c, bool has_schema, bool has_target)
+static void say_schema(const struct checks *c, const struct sl_pg_objects *o)
 {
-    const bool may_create = c->cfg->postgres.create == SL_CREATE_IF_MISSING;
-    struct sl_buf missing;
-    struct sl_err e;
-
-    if ((!has_schema || !has_target) && !may_create) {
-        say("FAIL", "schema",
-            "%s%" SL_FMT " does not exist: create it (sluice sql schema prints the SQL), "
-            "or say create: if_missing",
-            has_target ? "schema " : "table ",
-            SL_ARG(has_target ? SL_STR("sluice") : c->cfg->postgres.table));
-        c->failed++;
-        return;
+    if (o->version > 0 && o->version < SL_SCHEMA_VERSION) {
+        say("ok", "schema", "schema sluice will be brought from version %u to %d", o->version,
+            SL_SCHEMA_VERSION);
+    } else {
+        say("ok", "schema", "%s",
+            o->version > 0 ? "schema sluice is there" : "schema sluice will be created");
     }
-    say("ok", "schema", "%s",
-        has_schema ? "schema sluice is there" : "schema sluice will be created");
-    if (!has_target) {
+    if (!o->has_target) {
         say("ok", "table", "%" SL_FMT " will be created", SL_ARG(c->cfg->postgres.table));
     }
-    sl_buf_init(&missing, 64 << 10);
-    if (passed(c, "rights", sl_pg_rights(&c->conn, has_schema && has_target, &missing, &e), &e)) {
+}
+
+static void check_rights(struct checks *c, const struct sl_pg_objects *o)
+{
+    const bool is_complete = o->version == SL_SCHEMA_VERSION && o->has_target;
+    SL_AUTO(sl_buf_done) struct sl_buf missing = { .max_bytes = 64 << 10 };
+    struct sl_err e;
+    const sl_rc rc = is_complete ? sl_pg_rights_load(&c->conn, c->cfg, &missing, &e)
+                                 : sl_pg_rights_create(&c->conn, o->version, &missing, &e);
+
+    if (passed(c, "rights", rc, &e)) {
         c->failed += say_lines("FAIL", "rights", &missing);
         if (missing.len == 0) {
             say("ok", "rights", "this role may load");
         }
     }
-    sl_buf_done(&missing);
+}
+
+static void check_schema(struct checks *c, const struct sl_pg_objects *o)
+{
+    struct sl_err e;
+
+    if (c->cfg->postgres.create == SL_CREATE_NEVER &&
+        !passed(c, "schema", sl_pg_objects_require(o, c->cfg, &e), &e)) {
+        return;
+    }
+    say_schema(c, o);
+    check_rights(c, o);
+}
+
+static void check_keys_seen(struct checks *c)
+{
+    struct sl_err e;
+
+    if (c->ring != NULL && passed(c, "keys", sl_pg_key_compare(&c->conn, c->ring, &e), &e)) {
+        say("ok", "keys", "no other key is known to this database by the same id");
+    }
+}
+
+/* ---- what is not loaded twice ------------------------------------------------------------------ */
+
+static void say_dedup(const struct sl_config *cfg)
+{
+    char window[SL_SETTING_NUMBER_MAX];
+
+    sl_setting_number(SL_KIND_SECONDS, cfg->dedup_window_s, window);
+    switch (cfg->dedup) {
+    case SL_DEDUP_FIELD:
+        say("ok", "dedup", "messages with the same %" SL_FMT " within %s are one",
+            SL_ARG(cfg->dedup_field), window);
+        break;
+    case SL_DEDUP_BODY:
+        say("ok", "dedup", "messages with the same body within %s are one", window);
+        say("warn", "dedup",
+            "dedup: body merges events that are two and read alike: a body should have an id or a "
+            "precise time in it");
+        break;
+    default:
+        if (!sl_config_is_keyed(cfg)) {
+            (void)snprintf(window, sizeof window, "%ud", cfg->ledger_days);
+        }
+        say("ok", "dedup", "messages with the same id of the queue within %s are one", window);
+    }
+}
+
+/* As a run opens it; where there is none yet, it will be made. */
+static sl_rc open_ledger(struct checks *c, sl_str pipeline, struct sl_err *e)
+{
+    struct sl_masker *m = NULL;
+    struct sl_hmac *mac = NULL;
+    sl_str sealed;
+    sl_rc rc;
+
+    SL_TRY(sl_pg_secret_get(&c->conn, pipeline, &c->arena, &sealed, e));
+    if (sealed.ptr == NULL) {
+        return SL_OK;
+    }
+    SL_TRY(sl_masker_new(c->ring, &m, e));
+    rc = sl_app_ledger_open(c->cfg, m, pipeline, sealed, &mac, e);
+    sl_hmac_free(mac);
+    sl_masker_free(m);
+    return rc;
+}
+
+static void check_ledger(struct checks *c)
+{
+    SL_AUTO(sl_buf_done) struct sl_buf missing = { .max_bytes = 64 << 10 };
+    struct sl_err e;
+
+    if (passed(c, "ledger", sl_pg_rights_upkeep(&c->conn, c->cfg, &missing, &e), &e)) {
+        (void)say_lines("warn", "ledger", &missing);
+    }
+    if (c->cfg->dedup != SL_DEDUP_MESSAGE_ID && c->ring != NULL && c->target.pipeline.len > 0) {
+        (void)passed(c, "ledger", open_ledger(c, c->target.pipeline, &e), &e);
+    }
 }
 
 /* As a run does it, but only where nothing would be written. */
 static void check_database(struct checks *c)
 {
-    bool has_schema = false;
-    bool has_target = false;
+    struct sl_pg_objects o;
     struct sl_err e;
 
     c->conn.url = c->cfg->postgres.url.ptr;
@@ -259,17 +343,16 @@ static void check_database(struct checks *c)
     }
     say("ok", "database", "PostgreSQL %d, database %s, role %s",
         PQserverVersion(c->conn.pg) / 10000, PQdb(c->conn.pg), PQuser(c->conn.pg));
-    if (!passed(c, "schema", sl_pg_schema_find(&c->conn, c->cfg, &has_schema, &has_target, &e),
-                &e)) {
+    if (!passed(c, "schema", sl_pg_objects_find(&c->conn, c->cfg, &o, &e), &e)) {
         return;
     }
-    check_schema(c, has_schema, has_target);
-    if (has_target) {
+    check_schema(c, &o);
+    if (o.has_target) {
         check_target(c);
     }
-    if (has_schema && c->ring != NULL &&
-        passed(c, "keys", sl_pg_key_compare(&c->conn, c->ring, &e), &e)) {
-        say("ok", "keys", "no other key is known to this database by the same id");
+    if (o.version == SL_SCHEMA_VERSION) {
+        check_keys_seen(c);
+        check_ledger(c);
     }
 }
 
@@ -303,6 +386,7 @@ static unsigned check_all(const struct sl_config *cfg)
     sl_arena_init(&c.arena, 16 << 20, 16 << 10);
     say("ok", "config", "%" SL_FMT ": %u columns", SL_ARG(cfg->file), cfg->columns_n);
     check_masks(&c);
+    say_dedup(cfg);
     check_keys(&c);
     check_queue(&c);
     check_dead_queue(&c);

@@ -22,10 +22,11 @@ const char sl_help_rewrap[] =
     "Usage: sluice rewrap -c FILE [--kid OLD] [--rate N] [--batch N] [--dry-run]\n"
     "\n"
     "Bring what is under other keys under the active one: the tokens of columns with mask: siv,\n"
-    "the bodies of dead letters, and the originals in the vault. Nothing is shown, and values are\n"
-    "in the memory of this program only. Works in small transactions while sluice run loads; may\n"
-    "be stopped at any time, and goes on where it stopped when it is run again. Ends when a pass\n"
-    "over the table finds nothing more to change.\n"
+    "the bodies of dead letters, the key of the ledger (of dedup: field and body), and the\n"
+    "originals in the vault. Nothing is shown, and values are in the memory of this program only.\n"
+    "Works in small transactions while sluice run loads; may be stopped at any time, and goes on\n"
+    "where it stopped when it is run again. Ends when a pass over the table finds nothing more to\n"
+    "change.\n"
     "Tokens of mask: hmac stay under their key, for nothing opens them. Columns with mask: ip and\n"
     "fpe stay under the key that the configuration gives them; fernet and aes-cbc have their own.\n"
     "\n"
@@ -160,6 +161,7 @@ static sl_rc count_fixed(struct sl_rewrap *r, const struct sl_column *column, st
 static sl_rc dry_run(struct sl_rewrap *r, struct sl_err *e)
 {
     const struct sl_pg_masked dead_letters = sl_pg_masked_dead_letters();
+    const struct sl_pg_masked ledger_keys = sl_pg_masked_ledger_keys();
     const struct sl_pg_masked vault = sl_pg_masked_vault(r->cfg);
 
     (void)printf("%-24s %-8s %12s  %s\n", "what", "key", "values", "then");
@@ -175,6 +177,9 @@ static sl_rc dry_run(struct sl_rewrap *r, struct sl_err *e)
         }
     }
     SL_TRY(count_show(r, &r->conn, SL_STR("(dead letters)"), &dead_letters, e));
+    if (r->cfg->dedup != SL_DEDUP_MESSAGE_ID) {
+        SL_TRY(count_show(r, &r->conn, SL_STR("(ledger key)"), &ledger_keys, e));
+    }
     return r->cfg->vault.url.len > 0 ? count_show(r, &r->vault, SL_STR("(vault)"), &vault, e)
                                      : SL_OK;
 }
@@ -227,6 +232,7 @@ static sl_str site_name(const struct sl_rewrap_site *site, unsigned column)
 {
     return site->kind == SL_REWRAP_TOKENS         ? site->masked.columns[column]
            : site->kind == SL_REWRAP_DEAD_LETTERS ? SL_STR("(dead letters)")
+           : site->kind == SL_REWRAP_LEDGER_KEYS  ? SL_STR("(ledger key)")
                                                   : SL_STR("(vault)");
 }
 
@@ -272,16 +278,20 @@ static void summary_print(const struct sl_rewrap *r)
 {
     const double seconds = (double)(sl_clock_now_ms() - r->started_ms) / 1000;
     int64_t n[SL_REWRAP_VAULT + 1] = { 0 };
+    int64_t rows_n = 0;
 
     for (unsigned i = 0; i < r->sites_n; i++) {
         n[r->sites[i].kind] += r->sites[i].rows_n;
+        rows_n += r->sites[i].rows_n;
     }
     (void)fprintf(stderr,
                   "%s: %" PRId64 " rows, %" PRId64 " dead letters, %" PRId64
-                  " originals of the vault under %s, in %.2f s (%.0f/s)\n",
+                  " originals of the vault%s under %s, in %.2f s (%.0f/s)\n",
                   r->is_stopped ? "stopped, rewrapped so far" : "rewrapped", n[SL_REWRAP_TOKENS],
-                  n[SL_REWRAP_DEAD_LETTERS], n[SL_REWRAP_VAULT], sl_keyring_active(r->ring)->id,
-                  seconds, seconds > 0 ? (double)(n[0] + n[1] + n[2]) / seconds : 0.0);
+                  n[SL_REWRAP_DEAD_LETTERS], n[SL_REWRAP_VAULT],
+                  n[SL_REWRAP_LEDGER_KEYS] > 0 ? ", the ledger's key" : "",
+                  sl_keyring_active(r->ring)->id, seconds,
+                  seconds > 0 ? (double)rows_n / seconds : 0.0);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------- */

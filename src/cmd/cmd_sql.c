@@ -16,7 +16,7 @@ enum {
 };
 
 const char sl_help_sql[] =
-    "Usage: sluice sql schema [-c FILE]\n"
+    "Usage: sluice sql schema [--from VERSION] [-c FILE]\n"
     "       sluice sql recovery\n"
     "       sluice sql recovery-keys -c FILE --contexts LIST\n"
     "\n"
@@ -30,11 +30,13 @@ const char sl_help_sql[] =
     "               secrets, so pipe them on. The master keys are never printed.\n"
     "\n"
     "Options:\n" SL_OPTIONS_HELP
+    "      --from VERSION     only what brings a schema of that version up to date\n"
     "      --contexts LIST    contexts whose keys are printed, with commas between\n"
     "\n"
     "Examples:\n"
     "  sluice sql schema | psql mydb\n"
     "  sluice sql schema -c sluice.yaml\n"
+    "  sluice sql schema --from 2 | psql --single-transaction mydb\n"
     "  sluice sql recovery | psql mydb\n"
     "  sluice sql recovery-keys -c sluice.yaml --contexts ip,device_id | psql mydb\n";
 
@@ -42,12 +44,22 @@ struct sql_options {
     struct sl_options common;
     const char *contexts;
     const char *what;
+    int64_t from; /* version of the schema that is there; 0 = none */
 };
+
+static sl_rc from_take(struct sql_options *o, const char *value, struct sl_err *e)
+{
+    return sl_str_to_i64(sl_str_of(value), &o->from) && o->from >= 1 && o->from < SL_SCHEMA_VERSION
+               ? SL_OK
+               : SL_FAIL(e, SL_USAGE, "--from takes an older version of the schema: 1 to %d",
+                         SL_SCHEMA_VERSION - 1);
+}
 
 static sl_rc sql_parse(int argc, char **argv, struct sql_options *o, struct sl_err *e)
 {
     static const struct option options[] = { SL_OPTIONS_LONG,
                                              { "contexts", required_argument, NULL, 'x' },
+                                             { "from", required_argument, NULL, 'f' },
                                              { 0 } };
     int option;
 
@@ -55,6 +67,8 @@ static sl_rc sql_parse(int argc, char **argv, struct sql_options *o, struct sl_e
     while ((option = getopt_long(argc, argv, SL_OPTIONS_SHORT, options, NULL)) != -1) {
         if (option == 'x') {
             o->contexts = optarg;
+        } else if (option == 'f') {
+            SL_TRY(from_take(o, optarg, e));
         } else {
             SL_TRY(sl_options_take(&o->common, option, optarg, e));
         }
@@ -71,7 +85,7 @@ static sl_rc print_schema(const struct sql_options *o, struct sl_buf *out, struc
 {
     struct sl_config cfg;
 
-    sl_pg_migrations_sql(out, 0, SQL_FOR_VERSION);
+    sl_pg_migrations_sql(out, (unsigned)o->from, SQL_FOR_VERSION);
     if (o->common.config == NULL) {
         return SL_OK;
     }

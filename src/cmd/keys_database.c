@@ -64,7 +64,7 @@ sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret
     SL_TRY(database_open(common, &d, e));
     SL_TRY(places_check(&d, e));
     SL_TRY(sl_pg_key_uses(&d.conn, &d.cfg, kid, &uses, e));
-    *ret_n = uses.values_n + uses.dead_letters_n + uses.originals_n;
+    *ret_n = uses.values_n + uses.dead_letters_n + uses.originals_n + uses.ledger_keys_n;
     return SL_OK;
 }
 

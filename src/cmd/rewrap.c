@@ -16,6 +16,7 @@ enum {
     SHOW_MS = 250,
     SHOW_LOG_MS = 10000, /* without a terminal */
     BAR_CELLS = 20,
+    OTHER_SITES = 3, /* besides the target: dead letters, ledger keys, vault */
 };
 
 /* ---- sites -------------------------------------------------------------------------------------- */
@@ -26,9 +27,9 @@ static sl_rc site_for_column(struct sl_rewrap *r, struct sl_rewrap_site **ret, s
     struct sl_rewrap_site *last = r->sites_n > 0 ? &r->sites[r->sites_n - 1] : NULL;
 
     if (last == NULL || last->masked.columns_n == SL_PG_MASKED_MAX) {
-        if (r->sites_n == SL_REWRAP_SITES_MAX - 2) {
+        if (r->sites_n == SL_REWRAP_SITES_MAX - OTHER_SITES) {
             return SL_FAIL(e, SL_CONFIG, "more than %d masked columns",
-                           (SL_REWRAP_SITES_MAX - 2) * SL_PG_MASKED_MAX);
+                           (SL_REWRAP_SITES_MAX - OTHER_SITES) * SL_PG_MASKED_MAX);
         }
         last = &r->sites[r->sites_n++];
         *last = (struct sl_rewrap_site){ .kind = SL_REWRAP_TOKENS, .conn = &r->conn };
@@ -64,6 +65,11 @@ sl_rc sl_rewrap_init(struct sl_rewrap *r, const struct sl_config *cfg, struct sl
     r->sites[r->sites_n++] = (struct sl_rewrap_site){ .kind = SL_REWRAP_DEAD_LETTERS,
                                                       .conn = &r->conn,
                                                       .masked = sl_pg_masked_dead_letters() };
+    if (cfg->dedup != SL_DEDUP_MESSAGE_ID) {
+        r->sites[r->sites_n++] = (struct sl_rewrap_site){ .kind = SL_REWRAP_LEDGER_KEYS,
+                                                          .conn = &r->conn,
+                                                          .masked = sl_pg_masked_ledger_keys() };
+    }
     if (cfg->vault.url.len > 0) {
         r->sites[r->sites_n++] = (struct sl_rewrap_site){ .kind = SL_REWRAP_VAULT,
                                                           .conn = &r->vault,
@@ -241,6 +247,9 @@ static sl_rc value_rewrap(struct sl_rewrap *r, const struct sl_rewrap_site *site
     case SL_REWRAP_DEAD_LETTERS:
         SL_TRY(sl_open_body(r->masker, id, *text, &r->scratch, &value, e));
         return sl_seal_body(r->masker, id, value, &r->scratch, text, e);
+    case SL_REWRAP_LEDGER_KEYS:
+        SL_TRY(sl_open_ledger_key(r->masker, id, *text, &r->scratch, &value, e));
+        return sl_seal_ledger_key(r->masker, id, value, &r->scratch, text, e);
     case SL_REWRAP_VAULT:
         SL_TRY(sl_open_original(r->masker, id, *text, &r->scratch, &value, e));
         return sl_seal_original(r->masker, id, value, &r->scratch, text, e);

@@ -11,7 +11,12 @@ enum {
     SL_REWRAP_PASSES_MAX = 20,
 };
 
-enum sl_rewrap_kind { SL_REWRAP_TOKENS, SL_REWRAP_DEAD_LETTERS, SL_REWRAP_VAULT };
+enum sl_rewrap_kind {
+    SL_REWRAP_TOKENS,
+    SL_REWRAP_DEAD_LETTERS,
+    SL_REWRAP_LEDGER_KEYS,
+    SL_REWRAP_VAULT,
+};
 
 /* A table and those of its columns that one statement takes. */
 struct sl_rewrap_site {

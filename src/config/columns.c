@@ -71,7 +71,7 @@ static const struct sl_setting rows[] = {
         .max = SL_MASK_CONTEXT_MAX,
         .preset_doc = "the text of `from`",
         .doc = "The context of the mask: equal values have equal tokens within one context. "
-               "`dead_letter` and `vault` are taken.",
+               "`dead_letter`, `ledger` and `vault` are taken.",
     },
     {
         .path = "columns.normalize",
@@ -364,8 +364,7 @@ static bool attribute_is_name(sl_str name)
     return name.len > 0 && name.len <= ATTRIBUTE_MAX_CHARS;
 }
 
-/* The row of a fact; NULL if there is none. */
-static const struct sl_fact_row *fact_find(struct sl_column *col)
+const struct sl_fact_row *sl_fact_find(struct sl_column *col)
 {
     for (unsigned i = 0; i < sl_fact_rows_n; i++) {
         const sl_str name = sl_str_of(sl_fact_rows[i].name);
@@ -412,7 +411,7 @@ static sl_rc column_from(struct column_reading *c, struct sl_err *e)
         col->from = SL_FROM_PATH;
         return column_path(c, e);
     }
-    fact = fact_find(col);
+    fact = sl_fact_find(col);
     if (fact == NULL) {
         return SL_FAIL_AT(e, column_place(c, "columns.from"),
                           "\"%" SL_FMT "\" is no fact of a message; allowed: %s",

@@ -23,6 +23,10 @@ struct sl_fact_row {
 extern const struct sl_fact_row sl_fact_rows[];
 extern const unsigned sl_fact_rows_n;
 
+/* Find the fact that col->from_text names, and set col->attribute if it is one.
+ * Returns: NULL if there is no such fact */
+const struct sl_fact_row *sl_fact_find(struct sl_column *col);
+
 /* Print the names of types, with commas between: "date, timestamptz, bigint". */
 void sl_type_names(unsigned types, struct sl_buf *out);
 

@@ -183,6 +183,60 @@ static sl_rc config_check_dead_letter(const struct sl_config *cfg, const struct 
                             "dead_letter is the queue that is read; give another one");
 }
 
+/* --- dedup --------------------------------------------------------------------------------- */
+
+static sl_rc config_dedup_path(struct sl_config *cfg, struct sl_place place, struct sl_err *e)
+{
+    struct sl_column *from = &cfg->dedup_from;
+    struct sl_err fault = { 0 };
+
+    if (sl_path_parse(from->from_text, &cfg->arena, &from->path, &from->path_n, &fault) == SL_OK) {
+        return SL_OK;
+    }
+    return fault.rc != SL_CONFIG
+               ? SL_FAIL(e, fault.rc, "no memory for the configuration")
+               : SL_FAIL_AT(e, place,
+                            "dedup: \"%" SL_FMT "\" is no path: %s; write it as a column's from",
+                            SL_ARG(sl_yaml_clip(from->from_text)), fault.msg);
+}
+
+/* Where the key of a message is, as a column would say it. */
+static sl_rc config_dedup(struct sl_config *cfg, const struct sl_reading *rd,
+                          const struct sl_yaml *root, struct sl_err *e)
+{
+    const struct sl_place place = sl_reading_place(rd, root, "dedup");
+    struct sl_column *from = &cfg->dedup_from;
+    const struct sl_fact_row *fact;
+
+    from->from = SL_FROM_BODY;
+    from->from_text = cfg->dedup_field;
+    if (cfg->dedup != SL_DEDUP_FIELD) {
+        return SL_OK;
+    }
+    from->from = SL_FROM_PATH;
+    if (from->from_text.ptr[0] != '$') {
+        return config_dedup_path(cfg, place, e);
+    }
+    fact = sl_fact_find(from);
+    if (fact == NULL || fact->from != SL_FROM_ATTRIBUTE) {
+        return SL_FAIL_AT(e, place,
+                          "\"%" SL_FMT "\" makes no two messages the same; allowed after field: a "
+                          "path in the body, or $attribute.NAME",
+                          SL_ARG(sl_yaml_clip(from->from_text)));
+    }
+    from->from = fact->from;
+    return SL_OK;
+}
+
+bool sl_config_is_keyed(const struct sl_config *cfg)
+{
+    const sl_str fifo = SL_STR(".fifo"); /* what SQS asks of the name of every FIFO queue */
+    const sl_str url = cfg->sqs.queue_url;
+
+    return cfg->dedup != SL_DEDUP_MESSAGE_ID ||
+           (url.len > fifo.len && memcmp(url.ptr + url.len - fifo.len, fifo.ptr, fifo.len) == 0);
+}
+
 /* --- a whole configuration ----------------------------------------------------------------- */
 
 static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
@@ -205,6 +259,7 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(config_check_keys(cfg, &rd, root, overrides, e));
     SL_TRY(config_check_dead_letter(cfg, &rd, root, e));
     SL_TRY(config_split_tables(cfg, &rd, root, e));
+    SL_TRY(config_dedup(cfg, &rd, root, e));
     SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
     return config_check_vault(cfg, &rd, root, e);
 }

@@ -143,7 +143,8 @@ struct sl_config {
 
     sl_str pipeline; /* name in the ledger; "" = the schema-qualified target table */
     enum sl_dedup dedup;
-    sl_str dedup_field; /* of SL_DEDUP_FIELD, as written; "" else */
+    sl_str dedup_field;          /* of SL_DEDUP_FIELD, as written; "" else */
+    struct sl_column dedup_from; /* where the value is that they are known by: a `from`, no more */
     unsigned dedup_window_s;
     unsigned ledger_days;
     enum sl_dead_letter dead_letter;
@@ -188,6 +189,10 @@ void sl_config_done(struct sl_config *cfg);
 
 /* Print the manual of all settings (Markdown) from their table. */
 void sl_config_manual(struct sl_buf *out);
+
+/* True when the ledger is that of keys: messages are known by a value; or the queue is a FIFO queue, where
+ * sent_at, which the other ledger goes by, is not stable. */
+bool sl_config_is_keyed(const struct sl_config *cfg);
 
 /* True when some column is masked. */
 bool sl_config_masks(const struct sl_config *cfg);

@@ -147,6 +147,7 @@ static sl_rc masking_context(const struct masking_reading *c, struct sl_err *e)
                           SL_MASK_CONTEXT_MAX);
     }
     if (sl_str_eq(col->masking.context, SL_STR("dead_letter")) ||
+        sl_str_eq(col->masking.context, SL_STR("ledger")) ||
         sl_str_eq(col->masking.context, SL_STR("vault"))) {
         return SL_FAIL_AT(e, place, "the context %" SL_FMT " is taken; give another",
                           SL_ARG(col->masking.context));

@@ -216,8 +216,10 @@ static const struct sl_setting rows[] = {
         .argument = "NAME",
         .argument_at = offsetof(struct sl_config, dedup_field),
         .preset = SL_DEDUP_MESSAGE_ID,
-        .doc = "What makes two deliveries the same message: the queue's id; a field of the body, "
-               "written like a column's `from`; or the whole body, which merges identical events.",
+        .doc =
+            "What makes two messages the same: the queue's id; a field of the body, written like "
+            "a column's `from`, or `$attribute.NAME`; or the whole body, which merges identical "
+            "events. A record without the field, or with an empty one, is a dead letter.",
     },
     {
         .path = "dedup_window",
@@ -227,17 +229,18 @@ static const struct sl_setting rows[] = {
         .max = INT64_C(3650) * 86400,
         .preset = INT64_C(15) * 86400,
         .unit = "s",
-        .doc = "With `field:` and `body`: how long the ledger remembers a key.",
+        .doc = "With `field:` and `body`, and for FIFO queues: how long the ledger remembers a key "
+               "at least.",
     },
     {
         .path = "ledger_days",
         AT(ledger_days),
         .kind = SL_KIND_COUNT,
         .min = 15, /* SQS keeps a message for 14 days at most */
-        .max = 30, /* 32 slots of a day each, and one of them is written to */
+        .max = 29, /* of 32 slots of a day each, yesterday's to tomorrow's are never emptied */
         .preset = 15,
-        .doc = "With `message_id`: for how many days the ledger remembers a message, counted from "
-               "when it was sent.",
+        .doc = "With `message_id`: for how many days the ledger remembers a message at least, "
+               "counted from when it was sent.",
     },
     {
         .path = "dead_letter",

@@ -22,6 +22,7 @@ enum {
 
 #define FORM        SL_STR("v1.")
 #define DEAD_LETTER SL_STR("dead_letter")
+#define LEDGER      SL_STR("ledger")
 #define VAULT       SL_STR("vault")
 
 /* The contexts of one key for one context of use. */
@@ -316,7 +317,7 @@ sl_rc sl_unmask_siv(struct sl_masker *m, sl_str context, sl_str token, struct sl
 /* A body, or a value, sealed for one message or one token: under the key of its purpose, with what
  * it belongs to in the associated data. */
 struct seal {
-    sl_str purpose; /* key context: dead_letter, vault */
+    sl_str purpose; /* key context: dead_letter, ledger, vault */
     sl_str id;
 };
 
@@ -422,6 +423,18 @@ sl_rc sl_open_original(struct sl_masker *m, sl_str token, sl_str sealed, struct 
                        sl_cleartext *ret, struct sl_err *e)
 {
     return seal_open(m, (struct seal){ VAULT, token }, sealed, a, ret, e);
+}
+
+sl_rc sl_seal_ledger_key(struct sl_masker *m, sl_str pipeline, sl_cleartext key, struct sl_arena *a,
+                         sl_str *ret, struct sl_err *e)
+{
+    return seal_make(m, (struct seal){ LEDGER, pipeline }, key, a, ret, e);
+}
+
+sl_rc sl_open_ledger_key(struct sl_masker *m, sl_str pipeline, sl_str sealed, struct sl_arena *a,
+                         sl_cleartext *ret, struct sl_err *e)
+{
+    return seal_open(m, (struct seal){ LEDGER, pipeline }, sealed, a, ret, e);
 }
 
 bool sl_sealed_kid(sl_str sealed, sl_str *ret)

@@ -69,6 +69,12 @@ sl_rc sl_seal_original(struct sl_masker *m, sl_str token, sl_cleartext value, st
 sl_rc sl_open_original(struct sl_masker *m, sl_str token, sl_str sealed, struct sl_arena *a,
                        sl_cleartext *ret, struct sl_err *e) SL_MUST_CHECK;
 
+/* The same for the key of a pipeline's ledger: AAD = "v1." id ".ledger." pipeline. */
+sl_rc sl_seal_ledger_key(struct sl_masker *m, sl_str pipeline, sl_cleartext key, struct sl_arena *a,
+                         sl_str *ret, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_open_ledger_key(struct sl_masker *m, sl_str pipeline, sl_str sealed, struct sl_arena *a,
+                         sl_cleartext *ret, struct sl_err *e) SL_MUST_CHECK;
+
 /* The id of the key that something was sealed with; false if it is not sealed. */
 bool sl_sealed_kid(sl_str sealed, sl_str *ret);
 

@@ -204,17 +204,6 @@ static enum sl_reason json_to_value(const struct sl_column *column, const struct
     return SL_REASON_WRONG_TYPE;
 }
 
-/* A message attribute, as a string of JSON; null when the message has none of that name. */
-static struct sl_json attribute_json(const struct sl_column *column, const struct sl_record *r)
-{
-    for (unsigned i = 0; i < r->attributes_n; i++) {
-        if (sl_str_eq(r->attributes[i].name, column->attribute)) {
-            return (struct sl_json){ .type = SL_JSON_STRING, .text = r->attributes[i].value };
-        }
-    }
-    return (struct sl_json){ .type = SL_JSON_NULL };
-}
-
 /* A fact of the message's, which is a moment or a number; 0 is what is not known of it. */
 static struct sl_value fact_to_value(const struct sl_column *column, const struct sl_record *r)
 {
@@ -232,39 +221,54 @@ static struct sl_value fact_to_value(const struct sl_column *column, const struc
     return v;
 }
 
+/* A message attribute, as a string of JSON; NULL when the message has none of that name. */
+static const struct sl_json *attribute_json(const struct sl_column *column,
+                                            const struct sl_record *r, struct sl_json *text)
+{
+    for (unsigned i = 0; i < r->attributes_n; i++) {
+        if (sl_str_eq(r->attributes[i].name, column->attribute)) {
+            text->text = r->attributes[i].value;
+            return text;
+        }
+    }
+    return NULL;
+}
+
+/* What a column is made from, NULL if it is not there; `text` is for what is not JSON itself. */
+static const struct sl_json *source_json(const struct sl_column *column, const struct sl_record *r,
+                                         const struct sl_json *root, struct sl_json *text)
+{
+    *text = (struct sl_json){ .type = SL_JSON_STRING };
+    switch (column->from) {
+    case SL_FROM_BODY:
+        text->text = r->body;
+        return column->type == SL_TYPE_JSONB ? root : text;
+    case SL_FROM_MESSAGE_ID:
+        text->text = sl_cleartext_of(r->message_id);
+        return text;
+    case SL_FROM_ATTRIBUTE:
+        return attribute_json(column, r, text);
+    default:
+        return find_path(root, column);
+    }
+}
+
 /* ---- one record --------------------------------------------------------------------------------------------- */
 
 static enum sl_reason column_decode(const struct sl_column *column, const struct sl_record *r,
                                     const struct sl_json *root, struct sl_arena *a,
                                     struct sl_value *ret, bool *ret_is_full)
 {
-    const struct sl_json text = { .type = SL_JSON_STRING,
-                                  .text = column->from == SL_FROM_BODY
-                                              ? r->body
-                                              : sl_cleartext_of(r->message_id) };
-    const struct sl_json attribute = attribute_json(column, r);
+    struct sl_json text;
     const struct sl_json *j;
 
-    switch (column->from) {
-    case SL_FROM_SENT_AT:
-    case SL_FROM_RECEIVED_AT:
-    case SL_FROM_RECEIVE_COUNT:
+    if (column->from == SL_FROM_SENT_AT || column->from == SL_FROM_RECEIVED_AT ||
+        column->from == SL_FROM_RECEIVE_COUNT) {
         *ret = fact_to_value(column, r);
         return ret->kind == SL_VALUE_NULL && column->is_required ? SL_REASON_MISSING_FIELD
                                                                  : SL_REASON_NONE;
-    case SL_FROM_BODY:
-        j = column->type == SL_TYPE_JSONB ? root : &text;
-        break;
-    case SL_FROM_MESSAGE_ID:
-        j = &text;
-        break;
-    case SL_FROM_ATTRIBUTE:
-        j = attribute.type == SL_JSON_NULL ? NULL : &attribute;
-        break;
-    default:
-        j = find_path(root, column);
-        break;
     }
+    j = source_json(column, r, root, &text);
     if (j == NULL || j->type == SL_JSON_NULL) {
         *ret = (struct sl_value){ .kind = SL_VALUE_NULL };
         return !column->is_required ? SL_REASON_NONE
@@ -299,8 +303,51 @@ static sl_rc record_columns(const struct sl_config *cfg, struct sl_record *r,
     return SL_OK;
 }
 
+/* Without a key that can be trusted two messages would be one, or one be two. */
+static enum sl_reason key_check(const struct sl_json *j)
+{
+    if (j == NULL || (j->type == SL_JSON_STRING && j->text.len == 0)) {
+        return SL_REASON_MISSING_FIELD;
+    }
+    switch (j->type) {
+    case SL_JSON_STRING:
+    case SL_JSON_NUMBER:
+    case SL_JSON_BOOL:
+        return SL_REASON_NONE;
+    case SL_JSON_NULL:
+        return SL_REASON_NULL_FIELD;
+    case SL_JSON_LONE_SURROGATE:
+        return SL_REASON_LONE_SURROGATE;
+    default:
+        return SL_REASON_WRONG_TYPE;
+    }
+}
+
+/* The value that the ledger knows the message by, if by a value; a dry run has no ledger, and looks all the same. */
+static sl_rc record_key(struct sl_pipeline *p, struct sl_record *r, const struct sl_json *root,
+                        struct sl_err *e)
+{
+    const struct sl_column *from = &p->cfg->dedup_from;
+    struct sl_json text;
+    const struct sl_json *j;
+
+    if (r->verdict.reason != SL_REASON_NONE ||
+        (p->cfg->dedup != SL_DEDUP_FIELD && p->ledger_mac == NULL)) {
+        return SL_OK;
+    }
+    j = source_json(from, r, root, &text);
+    if (p->cfg->dedup == SL_DEDUP_FIELD && key_check(j) != SL_REASON_NONE) {
+        r->verdict = (struct sl_verdict){ .reason = key_check(j), .field = from->from_text };
+        return SL_OK;
+    }
+    return p->ledger_mac == NULL ? SL_OK : sl_hmac_of(p->ledger_mac, j->text, r->ledger_key, e);
+}
+
 static bool needs_json(const struct sl_config *cfg)
 {
+    if (cfg->dedup == SL_DEDUP_FIELD && cfg->dedup_from.from == SL_FROM_PATH) {
+        return true;
+    }
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         if (cfg->columns[i].from == SL_FROM_PATH ||
             (cfg->columns[i].from == SL_FROM_BODY && cfg->columns[i].type == SL_TYPE_JSONB)) {
@@ -326,7 +373,8 @@ static sl_rc record_decode(struct sl_pipeline *p, struct sl_record *r, struct sl
     if (r->verdict.reason != SL_REASON_NONE) {
         return SL_OK;
     }
-    return record_columns(p->cfg, r, root, a, e);
+    SL_TRY(record_columns(p->cfg, r, root, a, e));
+    return record_key(p, r, root, e);
 }
 
 sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)

@@ -6,6 +6,7 @@
 #include "base/stop.h"
 #include "config/config.h"
 #include "masking/column_mask.h"
+#include "masking/hmac.h"
 #include "net/backoff.h"
 #include "pipeline/pulse.h"
 #include "record/batch.h"
@@ -26,6 +27,7 @@ struct sl_pipeline {
     struct sl_vault *vault;           /* NULL: there is none */
     struct sl_dead_queue *dead_queue; /* NULL: bad records go elsewhere */
     const char *awaited;              /* what the last attempt to load needed: "the database" */
+    struct sl_hmac *ledger_mac;       /* of values that messages are known by; NULL: by their ids */
     struct sl_json_parser *parser;
     struct sl_arena scratch; /* of one record at a time */
     struct sl_backoff backoff;

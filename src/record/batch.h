@@ -76,6 +76,8 @@ struct sl_attribute {
     sl_cleartext value;
 };
 
+enum { SL_LEDGER_KEY_BYTES = 32 };
+
 struct sl_record {
     sl_str message_id;      /* 1..128 bytes */
     int64_t sent_at_ms;     /* SentTimestamp, wall clock; 0 if the queue did not say */
@@ -88,7 +90,8 @@ struct sl_record {
 
     struct sl_value *values; /* one a column, once decoded; NULL with a verdict of decode */
     struct sl_verdict verdict;
-    sl_str sealed;  /* the body, sealed, once there is a verdict */
+    unsigned char ledger_key[SL_LEDGER_KEY_BYTES]; /* an HMAC, where it is known by a value */
+    sl_str sealed;                                 /* the body, sealed, once there is a verdict */
     bool is_sent;   /* to the dead-letter queue: the sink keeps its key and no letter */
     bool is_unsent; /* the dead-letter queue cannot take it: the sink keeps it */
     enum sl_outcome outcome;

@@ -31,6 +31,11 @@ struct sl_pg_param {
     size_t len;
 };
 
+static inline struct sl_pg_param sl_pg_param_of(Oid type, sl_str bytes)
+{
+    return (struct sl_pg_param){ .type = type, .bytes = bytes.ptr, .len = bytes.len };
+}
+
 /* Connect if there is no connection, and set up the session: UTF8, synchronous_commit not weaker
  * than on, lock_timeout, keepalives.
  *

@@ -16,11 +16,30 @@ int64_t sl_pg_timestamp(int64_t at_ms)
     return at_ms * 1000 - epoch_us;
 }
 
-struct sl_ledger_key sl_ledger_key_of(const struct sl_record *r)
+static struct sl_ledger_key plain_key(const struct sl_record *r)
 {
     return (struct sl_ledger_key){ .slot = (int16_t)(r->sent_at_ms / DAY_MS % SLOTS),
                                    .sent_at_us = sl_pg_timestamp(r->sent_at_ms),
-                                   .message_id = r->message_id };
+                                   .id = r->message_id };
+}
+
+struct sl_ledger_key sl_ledger_key_of(const struct sl_config *cfg, const struct sl_record *r)
+{
+    const sl_str value = { (const char *)r->ledger_key, sizeof r->ledger_key };
+
+    if (!sl_config_is_keyed(cfg)) {
+        return plain_key(r);
+    }
+    return cfg->dedup == SL_DEDUP_MESSAGE_ID || r->verdict.reason != SL_REASON_NONE
+               ? (struct sl_ledger_key){ .slot = SL_LEDGER_BY_ID, .id = r->message_id }
+               : (struct sl_ledger_key){ .slot = SL_LEDGER_BY_VALUE, .id = value };
+}
+
+struct sl_ledger_key sl_ledger_key_from(sl_str bytes)
+{
+    return bytes.len == 0 ? (struct sl_ledger_key){ .slot = -1 }
+                          : (struct sl_ledger_key){ .slot = (unsigned char)bytes.ptr[0],
+                                                    .id = { bytes.ptr + 1, bytes.len - 1 } };
 }
 
 int sl_ledger_key_cmp(const struct sl_ledger_key *a, const struct sl_ledger_key *b)
@@ -31,7 +50,7 @@ int sl_ledger_key_cmp(const struct sl_ledger_key *a, const struct sl_ledger_key 
     if (a->sent_at_us != b->sent_at_us) {
         return a->sent_at_us < b->sent_at_us ? -1 : 1;
     }
-    return sl_str_cmp(a->message_id, b->message_id);
+    return sl_str_cmp(a->id, b->id);
 }
 
 void sl_pg_copy_begin(struct sl_buf *out)
@@ -73,8 +92,17 @@ void sl_pg_copy_ledger(struct sl_buf *out, const struct sl_ledger_key *key, sl_s
     sl_buf_add_u32(out, sizeof key->slot);
     sl_buf_add_u16(out, (uint16_t)key->slot);
     copy_i64(out, key->sent_at_us);
-    copy_bytes(out, key->message_id);
+    copy_bytes(out, key->id);
     copy_bytes(out, pipeline);
+    copy_bytes(out, (sl_str){ (const char *)batch_id, 16 });
+}
+
+void sl_pg_copy_ledger_key(struct sl_buf *out, const struct sl_ledger_key *key, sl_str pipeline,
+                           const unsigned char batch_id[static 16])
+{
+    sl_buf_add_u16(out, 3);
+    copy_bytes(out, pipeline);
+    sl_pg_array_add_key(out, key);
     copy_bytes(out, (sl_str){ (const char *)batch_id, 16 });
 }
 
@@ -160,6 +188,13 @@ void sl_pg_copy_row(struct sl_buf *out, const struct sl_column *columns, unsigne
     for (unsigned i = 0; i < n; i++) {
         copy_value(out, columns[i].type, &values[i]);
     }
+}
+
+void sl_pg_array_add_key(struct sl_buf *out, const struct sl_ledger_key *key)
+{
+    sl_buf_add_u32(out, (uint32_t)key->id.len + 1);
+    sl_buf_add_u8(out, (uint8_t)key->slot);
+    sl_buf_add_str(out, key->id);
 }
 
 void sl_pg_array_begin(struct sl_buf *out, uint32_t element_type, unsigned n)

@@ -58,6 +58,12 @@ sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str k
     }
     SL_TRY(sl_pg_tokens_count(c, &dead_letters, &kid, 1, counts, e));
     uses.dead_letters_n = counts[0];
+    if (cfg->dedup != SL_DEDUP_MESSAGE_ID) {
+        const struct sl_pg_masked ledger_keys = sl_pg_masked_ledger_keys();
+
+        SL_TRY(sl_pg_tokens_count(c, &ledger_keys, &kid, 1, counts, e));
+        uses.ledger_keys_n = counts[0];
+    }
     if (cfg->vault.url.len > 0) {
         SL_TRY(uses_of_vault(c, cfg, kid, &uses.originals_n, e));
     }

@@ -9,6 +9,7 @@ struct sl_key_uses {
     int64_t values_n;
     int64_t dead_letters_n;
     int64_t originals_n;
+    int64_t ledger_keys_n;
 };
 
 /* Count the uses of a key.  Values of mask: ip and fpe cannot say whose key they are under: all of
@@ -16,7 +17,7 @@ struct sl_key_uses {
  *
  * Shape:   a column of these that has no kid counts as every key's
  * Errors:  those of sl_pg_connect and sl_pg_tokens_count
- * Cost:    reads all of the three tables
+ * Cost:    reads all of the tables
  */
 sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str kid,
                      struct sl_key_uses *ret, struct sl_err *e) SL_MUST_CHECK;

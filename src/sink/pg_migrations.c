@@ -73,7 +73,8 @@ static const char audit[] =
     "    reason      text        NOT NULL CHECK (reason <> '')\n"
     ");\n";
 
-/* 3: a ledger for what is known by a field or by its body, and dead letters that are done with. */
+/* 3: a ledger for what is known by a field or by its body, with its key, sealed; and dead letters that
+ * are done with.  Of ledger_key, what is old goes pipeline by pipeline. */
 static const char keyed[] =
     "CREATE TABLE IF NOT EXISTS sluice.ledger_key (\n"
     "    pipeline    text        COLLATE \"C\" NOT NULL,\n"
@@ -82,7 +83,11 @@ static const char keyed[] =
     "    batch_id    uuid        NOT NULL,\n"
     "    PRIMARY KEY (pipeline, key)\n"
     ");\n"
-    "CREATE INDEX IF NOT EXISTS ledger_key_loaded_at ON sluice.ledger_key (loaded_at);\n"
+    "CREATE INDEX IF NOT EXISTS ledger_key_loaded_at ON sluice.ledger_key (pipeline, loaded_at);\n"
+    "CREATE TABLE IF NOT EXISTS sluice.ledger_secret (\n"
+    "    pipeline    text        COLLATE \"C\" PRIMARY KEY,\n"
+    "    sealed      bytea       NOT NULL\n"
+    ");\n"
     "ALTER TABLE sluice.dead_letter ADD COLUMN IF NOT EXISTS done_at timestamptz;\n";
 
 void sl_pg_migrations_sql(struct sl_buf *out, unsigned from_version, int server_version)

@@ -93,14 +93,8 @@ static void add_regclass(struct sl_buf *out, const struct sl_config *cfg)
     sl_buf_done(&name);
 }
 
-/* What is there; version 0 = nothing of sluice's. */
-struct objects {
-    unsigned version;
-    bool has_target;
-};
-
-static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg, struct objects *ret,
-                          struct sl_err *e)
+static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg,
+                          struct sl_pg_objects *ret, struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     struct sl_buf sql;
@@ -115,48 +109,52 @@ static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg, str
     if (rc != SL_OK) {
         return rc;
     }
-    *ret = (struct objects){ .has_target = is_true(result, 0, 1) };
+    *ret = (struct sl_pg_objects){ .has_target = is_true(result, 0, 1) };
     return is_true(result, 0, 0) ? version_read(c, &ret->version, e) : SL_OK;
+}
+
+sl_rc sl_pg_objects_find(struct sl_pg_conn *c, const struct sl_config *cfg,
+                         struct sl_pg_objects *ret, struct sl_err *e)
+{
+    SL_TRY(sl_pg_connect(c, e));
+    return find_objects(c, cfg, ret, e);
+}
+
+sl_rc sl_pg_objects_require(const struct sl_pg_objects *o, const struct sl_config *cfg,
+                            struct sl_err *e)
+{
+    if (o->version > 0 && o->version < SL_SCHEMA_VERSION) {
+        return SL_FAIL(e, SL_SCHEMA,
+                       "schema sluice of this database is version %u, this program needs %d: run "
+                       "what sluice sql schema --from %u prints, or say create: if_missing",
+                       o->version, SL_SCHEMA_VERSION, o->version);
+    }
+    if (o->version == 0 || !o->has_target) {
+        return SL_FAIL(e, SL_SCHEMA,
+                       "%s%" SL_FMT
+                       " does not exist: create it (sluice sql schema prints the SQL), "
+                       "or say create: if_missing",
+                       o->has_target ? "schema " : "table ",
+                       SL_ARG(o->has_target ? SL_STR("sluice") : cfg->postgres.table));
+    }
+    return SL_OK;
 }
 
 sl_rc sl_pg_schema_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret_schema,
                         bool *ret_target, struct sl_err *e)
 {
-    struct objects o;
+    struct sl_pg_objects o;
 
-    SL_TRY(sl_pg_connect(c, e));
-    SL_TRY(find_objects(c, cfg, &o, e));
+    SL_TRY(sl_pg_objects_find(c, cfg, &o, e));
     *ret_schema = o.version == SL_SCHEMA_VERSION;
     *ret_target = o.has_target;
-    return SL_OK;
-}
-
-sl_rc sl_pg_rights(struct sl_pg_conn *c, bool has_schema, struct sl_buf *missing, struct sl_err *e)
-{
-    static const char to_load[] =
-        "SELECT r.what, r.object FROM (VALUES ('select', 'sluice.meta'), ('insert', "
-        "'sluice.ledger'),"
-        " ('select', 'sluice.ledger'), ('insert', 'sluice.dead_letter'),"
-        " ('select', 'sluice.dead_letter'), ('insert', 'sluice.key_check'),"
-        " ('select', 'sluice.key_check')) AS r(what, object)"
-        " WHERE NOT has_table_privilege(r.object, r.what)";
-    static const char to_create[] =
-        "SELECT 'create', current_database()"
-        " WHERE NOT has_database_privilege(current_database(), 'create')";
-    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
-
-    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, has_schema ? to_load : to_create, NULL, 0, &result, e));
-    for (int row = 0; row < PQntuples(result); row++) {
-        sl_buf_printf(missing, "grant %s on %s\n", PQgetvalue(result, row, 0),
-                      PQgetvalue(result, row, 1));
-    }
     return SL_OK;
 }
 
 /* Look again under the lock: another process may have been faster. */
 static sl_rc create_missing(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
 {
-    struct objects o;
+    struct sl_pg_objects o;
     struct sl_buf sql;
     sl_rc rc;
 
@@ -192,19 +190,28 @@ static sl_rc create(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl
 
 sl_rc sl_pg_schema_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
 {
-    bool has_schema = false;
-    bool has_target = false;
+    struct sl_err why = { 0 };
+    struct sl_pg_objects o;
+    sl_rc rc;
 
-    SL_TRY(sl_pg_schema_find(c, cfg, &has_schema, &has_target, e));
-    if (cfg->postgres.create == SL_CREATE_NEVER && !(has_schema && has_target)) {
-        return SL_FAIL(e, SL_SCHEMA,
-                       "%s%" SL_FMT " does not exist%s: create it (sluice sql schema prints the "
-                       "SQL), or say create: if_missing",
-                       has_target ? "schema " : "table ",
-                       SL_ARG(has_target ? SL_STR("sluice") : cfg->postgres.table),
-                       has_target ? ", or is of an older version" : "");
+    SL_TRY(sl_pg_objects_find(c, cfg, &o, e));
+    if (cfg->postgres.create == SL_CREATE_NEVER) {
+        return sl_pg_objects_require(&o, cfg, e);
     }
-    return has_schema && has_target ? SL_OK : create(c, cfg, e);
+    if (o.version == SL_SCHEMA_VERSION && o.has_target) {
+        return SL_OK;
+    }
+    rc = create(c, cfg, &why);
+    if (rc == SL_DENIED && o.version > 0 && o.version < SL_SCHEMA_VERSION) {
+        return SL_FAIL(e, SL_SCHEMA,
+                       "only the owner of schema sluice can bring it from version %u to %d: have "
+                       "them run what sluice sql schema --from %u prints",
+                       o.version, SL_SCHEMA_VERSION, o.version);
+    }
+    if (rc != SL_OK && e != NULL) {
+        *e = why;
+    }
+    return rc;
 }
 
 /* ---- the target as it is ---------------------------------------------------------------------------- */

@@ -23,15 +23,25 @@ extern const char sl_pg_lock_sql[];
 /* Write CREATE TABLE for the target of a configuration. */
 void sl_pg_target_sql(struct sl_buf *out, const struct sl_config *cfg);
 
-/* Find sluice's objects (of a version this program knows) and the target; change nothing.
+/* What is there. */
+struct sl_pg_objects {
+    unsigned version; /* of schema sluice; 0 = it is not there */
+    bool has_target;
+};
+
+/* Find sluice's objects and the target; change nothing.
  * Errors: SL_SCHEMA (stop) the objects are of a newer sluice; those of sl_pg_exec */
+sl_rc sl_pg_objects_find(struct sl_pg_conn *c, const struct sl_config *cfg,
+                         struct sl_pg_objects *ret, struct sl_err *e) SL_MUST_CHECK;
+
+/* Say what is to be done about objects that are missing or of an older version, where nothing may be
+ * created: SL_SCHEMA (stop).  Errors: none if nothing is */
+sl_rc sl_pg_objects_require(const struct sl_pg_objects *o, const struct sl_config *cfg,
+                            struct sl_err *e) SL_MUST_CHECK;
+
+/* As sl_pg_objects_find; *ret_schema: they are there, and of the version of this program. */
 sl_rc sl_pg_schema_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool *ret_schema,
                         bool *ret_target, struct sl_err *e) SL_MUST_CHECK;
-
-/* Name, one a line, what this role lacks to load: rights on sluice's objects, or the right to
- * create what is missing.  Errors: those of sl_pg_exec */
-sl_rc sl_pg_rights(struct sl_pg_conn *c, bool has_schema, struct sl_buf *missing, struct sl_err *e)
-    SL_MUST_CHECK;
 
 /* Find sluice's objects and the target; create what is missing where the configuration says so.
  *

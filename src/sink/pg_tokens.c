@@ -468,6 +468,16 @@ struct sl_pg_masked sl_pg_masked_dead_letters(void)
                                   .id = SL_STR("message_id") };
 }
 
+struct sl_pg_masked sl_pg_masked_ledger_keys(void)
+{
+    return (struct sl_pg_masked){ .schema = SL_STR("sluice"),
+                                  .table = SL_STR("ledger_secret"),
+                                  .columns = { SL_STR("sealed") },
+                                  .columns_n = 1,
+                                  .form = "v1.",
+                                  .id = SL_STR("pipeline") };
+}
+
 struct sl_pg_masked sl_pg_masked_vault(const struct sl_config *cfg)
 {
     return (struct sl_pg_masked){ .schema = cfg->vault.table_schema,

@@ -112,8 +112,9 @@ sl_rc sl_pg_tokens_count(struct sl_pg_conn *c, const struct sl_pg_masked *masked
                          const sl_str *kids, unsigned kids_n, int64_t *ret, struct sl_err *e)
     SL_MUST_CHECK;
 
-/* The bodies of dead letters, and the originals in the vault of a configuration. */
+/* The bodies of dead letters, the keys of ledgers, and the originals in the vault of a configuration. */
 struct sl_pg_masked sl_pg_masked_dead_letters(void);
+struct sl_pg_masked sl_pg_masked_ledger_keys(void);
 struct sl_pg_masked sl_pg_masked_vault(const struct sl_config *cfg);
 
 /* One column of the target. */

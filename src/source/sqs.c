@@ -40,7 +40,7 @@ struct sqs_source {
     struct sl_aws_caller caller;
     struct sl_json_parser *parser;
     struct sl_leases leases;
-    sl_str attributes[ATTRIBUTES_MAX]; /* message attributes that a column wants */
+    sl_str attributes[ATTRIBUTES_MAX]; /* message attributes that a column or dedup wants */
     unsigned attributes_n;
     EVP_MD *md5; /* NULL where the library has none */
 
@@ -617,22 +617,28 @@ static void source_close(void *self)
 
 /* ---- life -------------------------------------------------------------------------------------------------- */
 
+static void want_attribute(struct sqs_source *s, const struct sl_column *column)
+{
+    unsigned k = 0;
+
+    if (column->from != SL_FROM_ATTRIBUTE) {
+        return;
+    }
+    while (k < s->attributes_n && !sl_str_eq(s->attributes[k], column->attribute)) {
+        k++;
+    }
+    if (k == s->attributes_n && k < ATTRIBUTES_MAX) {
+        s->attributes[s->attributes_n++] = column->attribute;
+    }
+}
+
 static void want_attributes(struct sqs_source *s)
 {
     const struct sl_config *cfg = s->settings.cfg;
 
+    want_attribute(s, &cfg->dedup_from);
     for (unsigned i = 0; i < cfg->columns_n; i++) {
-        unsigned k = 0;
-
-        if (cfg->columns[i].from != SL_FROM_ATTRIBUTE) {
-            continue;
-        }
-        while (k < s->attributes_n && !sl_str_eq(s->attributes[k], cfg->columns[i].attribute)) {
-            k++;
-        }
-        if (k == s->attributes_n && k < ATTRIBUTES_MAX) {
-            s->attributes[s->attributes_n++] = cfg->columns[i].attribute;
-        }
+        want_attribute(s, &cfg->columns[i]);
     }
 }
 

@@ -291,6 +291,11 @@ static void refuses_a_word_that_is_not_allowed(void **state)
     refused("dead_letter: queue\n", "s.yaml:1:14: dead_letter cannot be \"queue\"; allowed: table, "
                                     "leave, queue:URL");
     refused("dedup: 'field:'\n", "s.yaml:1:8: dedup must be 1 to 1024 bytes");
+    refused("dedup: field:a..b\n" HEAD COLUMN,
+            "s.yaml:1:8: dedup: \"a..b\" is no path: a name is empty; write it as a column's from");
+    refused("dedup: field:$message_id\n" HEAD COLUMN,
+            "s.yaml:1:8: \"$message_id\" makes no two messages the same; allowed after field: a "
+            "path in the body, or $attribute.NAME");
     refused("sink: { postgres: { create: always } }\n",
             "s.yaml:1:29: sink.postgres.create cannot be \"always\"; allowed: never, if_missing");
     refused(
@@ -342,9 +347,37 @@ static void takes_a_word_with_an_argument(void **state)
     (void)state;
     assert_int_equal(cfg.dedup, SL_DEDUP_FIELD);
     assert_true(sl_str_eq(cfg.dedup_field, SL_STR("order.id")));
+    assert_int_equal(cfg.dedup_from.from, SL_FROM_PATH);
+    assert_int_equal(cfg.dedup_from.path_n, 2);
+    assert_true(sl_str_eq(cfg.dedup_from.path[1].name, SL_STR("id")));
     assert_int_equal(cfg.dead_letter, SL_DEAD_LETTER_QUEUE);
     assert_true(sl_str_eq(cfg.dead_letter_url, SL_STR("https://h/dlq")));
     sl_config_done(&cfg);
+}
+
+static bool is_keyed(const char *dedup, const char *queue_url)
+{
+    char text[512];
+    struct sl_config cfg;
+    bool is;
+
+    (void)snprintf(text, sizeof text, "%ssource: { sqs: { queue_url: %s } }\n" KEYS SINK COLUMN,
+                   dedup, queue_url);
+    cfg = taken(text);
+    is = sl_config_is_keyed(&cfg);
+    sl_config_done(&cfg);
+    return is;
+}
+
+static void the_ledger_is_one_of_keys_unless_the_queue_tells_messages_apart(void **state)
+{
+    (void)state;
+    assert_false(is_keyed("", "https://h/q"));
+    assert_false(is_keyed("dedup: message_id\n", "https://h/fifo"));
+    assert_true(is_keyed("", "https://h/q.fifo"));
+    assert_true(is_keyed("dedup: body\n", "https://h/q"));
+    assert_true(is_keyed("dedup: field:id\n", "https://h/q"));
+    assert_true(is_keyed("dedup: field:$attribute.event-id\n", "https://h/q"));
 }
 
 static void takes_numbers_with_their_units(void **state)
@@ -1307,6 +1340,7 @@ int main(void)
         cmocka_unit_test(refuses_a_word_that_is_not_allowed),
         cmocka_unit_test(refuses_a_number_out_of_bounds),
         cmocka_unit_test(takes_a_word_with_an_argument),
+        cmocka_unit_test(the_ledger_is_one_of_keys_unless_the_queue_tells_messages_apart),
         cmocka_unit_test(takes_numbers_with_their_units),
         cmocka_unit_test(refuses_a_text_out_of_bounds),
         cmocka_unit_test(refuses_an_address_that_is_none),

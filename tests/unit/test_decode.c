@@ -826,6 +826,98 @@ static void memory_for_parsing_is_that_of_one_record_at_a_time(void **state)
     is_good(w->b.records[59]);
 }
 
+/* ---- the key of a message -------------------------------------------------------------------- */
+
+#define KEYED TEXT "dedup: field:id\n"
+
+/* Decode bodies with a ledger of keys. */
+static void decode_keyed(struct world *w, const char *columns, const char *const *bodies,
+                         unsigned n)
+{
+    static const unsigned char key[1] = { 1 };
+
+    assert_int_equal(sl_hmac_new(key, sizeof key, &w->p.ledger_mac, NULL), SL_OK);
+    world_begin(w, columns);
+    for (unsigned i = 0; i < n; i++) {
+        char id[3] = { 'm', (char)('0' + i), '\0' };
+
+        (void)world_add(&w->b, id, sl_str_of(bodies[i]));
+    }
+    assert_int_equal(sl_stage_decode(&w->p, &w->b, NULL), SL_OK);
+    sl_hmac_free(w->p.ledger_mac);
+    w->p.ledger_mac = NULL;
+}
+
+static bool is_same(const struct world *w, unsigned a, unsigned b)
+{
+    return memcmp(w->b.records[a]->ledger_key, w->b.records[b]->ledger_key, SL_LEDGER_KEY_BYTES) ==
+           0;
+}
+
+static void equal_values_of_the_field_have_one_key(void **state)
+{
+    static const char *const bodies[] = {
+        "{\"id\":\"47\",\"f\":\"x\"}",
+        "{\"f\":\"y\", \"id\":\"\\u0034\\u0037\"}",
+        "{\"id\":47}",
+        "{\"id\":\"48\"}",
+        "{\"id\":true}",
+    };
+    struct world *w = *state;
+
+    decode_keyed(w, KEYED, bodies, 5);
+    assert_true(is_same(w, 0, 1));
+    assert_true(is_same(w, 0, 2));
+    assert_false(is_same(w, 0, 3));
+    assert_false(is_same(w, 3, 4));
+}
+
+static void equal_bodies_have_one_key_to_the_byte(void **state)
+{
+    static const char *const bodies[] = { "{\"f\":\"x\"}", "{\"f\":\"x\"}", "{\"f\": \"x\"}" };
+    struct world *w = *state;
+
+    decode_keyed(w, TEXT "dedup: body\n", bodies, 3);
+    assert_true(is_same(w, 0, 1));
+    assert_false(is_same(w, 0, 2));
+}
+
+static void a_record_without_a_key_that_can_be_trusted_is_a_dead_letter(void **state)
+{
+    static const struct {
+        const char *body;
+        enum sl_reason reason;
+    } rows[] = {
+        { "{\"f\":\"x\"}", SL_REASON_MISSING_FIELD },
+        { "{\"id\":\"\"}", SL_REASON_MISSING_FIELD },
+        { "{\"id\":null}", SL_REASON_NULL_FIELD },
+        { "{\"id\":{\"a\":1}}", SL_REASON_WRONG_TYPE },
+        { "{\"id\":[1]}", SL_REASON_WRONG_TYPE },
+        { "{\"id\":\"\\ud800\"}", SL_REASON_LONE_SURROGATE },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        /* also in a dry run, which has no ledger */
+        refused(decode(*state, KEYED, rows[i].body), rows[i].reason, "id");
+    }
+}
+
+static void an_attribute_may_be_the_key(void **state)
+{
+    struct world *w = *state;
+    const struct sl_attribute attribute = { SL_STR("event"), sl_cleartext_of(SL_STR("e1")) };
+    struct sl_record *r;
+
+    world_begin(w, TEXT "dedup: field:$attribute.event\n");
+    r = world_add(&w->b, "m1", SL_STR("{}"));
+    r->attributes = &attribute;
+    r->attributes_n = 1;
+    (void)world_add(&w->b, "m2", SL_STR("{}"));
+    assert_int_equal(sl_stage_decode(&w->p, &w->b, NULL), SL_OK);
+    is_good(r);
+    refused(w->b.records[1], SL_REASON_MISSING_FIELD, "$attribute.event");
+}
+
 int main(void)
 {
 #define RULE(f) cmocka_unit_test_setup_teardown(f, world_new, world_free)
@@ -858,6 +950,10 @@ int main(void)
         RULE(memory_that_runs_out_while_parsing_is_said_and_never_a_verdict),
         RULE(a_text_without_room_is_said_and_never_an_empty_value),
         RULE(memory_for_parsing_is_that_of_one_record_at_a_time),
+        RULE(equal_values_of_the_field_have_one_key),
+        RULE(equal_bodies_have_one_key_to_the_byte),
+        RULE(a_record_without_a_key_that_can_be_trusted_is_a_dead_letter),
+        RULE(an_attribute_may_be_the_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,8 +196,9 @@ static void cleartext_spoils_the_buffer_and_is_not_in_it(void **state)
 static struct sl_ledger_key key_of(int64_t sent_at_ms, const char *message_id)
 {
     const struct sl_record r = { .sent_at_ms = sent_at_ms, .message_id = sl_str_of(message_id) };
+    const struct sl_config cfg = { .dedup = SL_DEDUP_MESSAGE_ID };
 
-    return sl_ledger_key_of(&r);
+    return sl_ledger_key_of(&cfg, &r);
 }
 
 static void the_slot_is_the_utc_day_modulo_32(void **state)
@@ -210,7 +211,7 @@ static void the_slot_is_the_utc_day_modulo_32(void **state)
     assert_int_equal(key_of(INT64_C(86400000) * 32, "m").slot, 0);
     assert_int_equal(key_of(INT64_C(1769903999123), "m").slot, 20484 % 32);
     assert_true(key_of(y2000_ms + 5, "m").sent_at_us == 5000);
-    assert_true(sl_str_eq(key_of(0, "m").message_id, SL_STR("m")));
+    assert_true(sl_str_eq(key_of(0, "m").id, SL_STR("m")));
 }
 
 static void every_slot_has_a_partition(void **state)
@@ -244,12 +245,57 @@ static void keys_are_in_the_order_of_slot_time_and_id(void **state)
 
 static void a_ledger_row_is_slot_time_id_pipeline_and_batch(void **state)
 {
-    const struct sl_ledger_key key = { .slot = 4, .sent_at_us = -1, .message_id = SL_STR("m1") };
+    const struct sl_ledger_key key = { .slot = 4, .sent_at_us = -1, .id = SL_STR("m1") };
     static const unsigned char batch_id[16] = { 1, 2, [15] = 0xff };
 
     sl_pg_copy_ledger(*state, &key, SL_STR("p"), batch_id);
     holds(*state, "0005 00000002 0004 00000008 ffffffffffffffff 00000002 6d31 00000001 70"
                   " 00000010 010200000000000000000000000000ff");
+}
+
+static void a_key_row_is_pipeline_key_with_its_kind_and_batch(void **state)
+{
+    const struct sl_ledger_key key = { .slot = SL_LEDGER_BY_ID, .id = SL_STR("m1") };
+    static const unsigned char batch_id[16] = { 1, 2, [15] = 0xff };
+
+    sl_pg_copy_ledger_key(*state, &key, SL_STR("p"), batch_id);
+    holds(*state, "0003 00000001 70 00000003 016d31 00000010 010200000000000000000000000000ff");
+}
+
+static void a_key_comes_back_as_it_went(void **state)
+{
+    const struct sl_ledger_key keys[] = { { .slot = SL_LEDGER_BY_VALUE, .id = SL_STR("\0\xff") },
+                                          { .slot = SL_LEDGER_BY_ID, .id = SL_STR("m1") } };
+    struct sl_buf *b = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        sl_buf_reset(b);
+        sl_pg_array_add_key(b, &keys[i]);
+        const struct sl_ledger_key back = sl_ledger_key_from((sl_str){ b->ptr + 4, b->len - 4 });
+
+        assert_int_equal(sl_ledger_key_cmp(&keys[i], &back), 0);
+    }
+    assert_int_equal(sl_ledger_key_from(SL_STR("")).slot, -1);
+}
+
+static void what_a_record_is_known_by_depends_on_queue_dedup_and_verdict(void **state)
+{
+    const struct sl_config fifo = { .sqs.queue_url = SL_STR("https://h/1/q.fifo") };
+    const struct sl_config body = { .dedup = SL_DEDUP_BODY };
+    struct sl_record r = { .sent_at_ms = 1, .message_id = SL_STR("m1"), .ledger_key = { 9 } };
+    struct sl_ledger_key key = sl_ledger_key_of(&body, &r);
+
+    (void)state;
+    assert_int_equal(key.slot, SL_LEDGER_BY_VALUE);
+    assert_int_equal(key.id.len, 32);
+    assert_int_equal(key.id.ptr[0], 9);
+    key = sl_ledger_key_of(&fifo, &r);
+    assert_int_equal(key.slot, SL_LEDGER_BY_ID);
+    assert_true(sl_str_eq(key.id, SL_STR("m1")));
+    r.verdict.reason = SL_REASON_REFUSED;
+    key = sl_ledger_key_of(&body, &r);
+    assert_int_equal(key.slot, SL_LEDGER_BY_ID);
+    assert_true(sl_str_eq(key.id, SL_STR("m1")));
 }
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
@@ -294,6 +340,9 @@ int main(void)
         RULE(every_slot_has_a_partition),
         RULE(keys_are_in_the_order_of_slot_time_and_id),
         RULE(a_ledger_row_is_slot_time_id_pipeline_and_batch),
+        RULE(a_key_row_is_pipeline_key_with_its_kind_and_batch),
+        RULE(a_key_comes_back_as_it_went),
+        RULE(what_a_record_is_known_by_depends_on_queue_dedup_and_verdict),
         RULE(an_array_has_one_dimension_from_1_and_may_have_nulls),
         RULE(elements_of_integers_have_their_width),
     };
