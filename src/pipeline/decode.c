@@ -328,16 +328,17 @@ static sl_rc record_key(struct sl_pipeline *p, struct sl_record *r, const struct
                         struct sl_err *e)
 {
     const struct sl_column *from = &p->cfg->dedup_from;
-    struct sl_json text;
     const struct sl_json *j;
+    enum sl_reason reason;
+    struct sl_json text;
 
-    if (r->verdict.reason != SL_REASON_NONE ||
-        (p->cfg->dedup != SL_DEDUP_FIELD && p->ledger_mac == NULL)) {
+    if (r->verdict.reason != SL_REASON_NONE || p->cfg->dedup == SL_DEDUP_MESSAGE_ID) {
         return SL_OK;
     }
     j = source_json(from, r, root, &text);
-    if (p->cfg->dedup == SL_DEDUP_FIELD && key_check(j) != SL_REASON_NONE) {
-        r->verdict = (struct sl_verdict){ .reason = key_check(j), .field = from->from_text };
+    reason = key_check(j);
+    if (reason != SL_REASON_NONE) {
+        r->verdict = (struct sl_verdict){ .reason = reason, .field = from->from_text };
         return SL_OK;
     }
     return p->ledger_mac == NULL ? SL_OK : sl_hmac_of(p->ledger_mac, j->text, r->ledger_key, e);

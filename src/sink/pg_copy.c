@@ -30,16 +30,19 @@ struct sl_ledger_key sl_ledger_key_of(const struct sl_config *cfg, const struct 
     if (!sl_config_is_keyed(cfg)) {
         return plain_key(r);
     }
-    return cfg->dedup == SL_DEDUP_MESSAGE_ID || r->verdict.reason != SL_REASON_NONE
-               ? (struct sl_ledger_key){ .slot = SL_LEDGER_BY_ID, .id = r->message_id }
-               : (struct sl_ledger_key){ .slot = SL_LEDGER_BY_VALUE, .id = value };
+    if (cfg->dedup == SL_DEDUP_MESSAGE_ID || r->verdict.reason != SL_REASON_NONE) {
+        return (struct sl_ledger_key){ .slot = SL_LEDGER_BY_ID, .id = r->message_id };
+    }
+    return (struct sl_ledger_key){ .slot = SL_LEDGER_BY_VALUE, .id = value };
 }
 
 struct sl_ledger_key sl_ledger_key_from(sl_str bytes)
 {
-    return bytes.len == 0 ? (struct sl_ledger_key){ .slot = -1 }
-                          : (struct sl_ledger_key){ .slot = (unsigned char)bytes.ptr[0],
-                                                    .id = { bytes.ptr + 1, bytes.len - 1 } };
+    if (bytes.len == 0) {
+        return (struct sl_ledger_key){ .slot = -1 };
+    }
+    return (struct sl_ledger_key){ .slot = (unsigned char)bytes.ptr[0],
+                                   .id = { bytes.ptr + 1, bytes.len - 1 } };
 }
 
 int sl_ledger_key_cmp(const struct sl_ledger_key *a, const struct sl_ledger_key *b)
