@@ -7,9 +7,7 @@ import time
 from wait import eventually
 
 SAMPLE_S = 1
-LIMIT_KIB = 128 * 1024  # `memory: 32MiB`, and what a batch is encoded into beside it
-GROWTH = 1.5            # of the oldest process, from the second quarter of the time to the last
-GROWTH_KIB = 8 * 1024   # less than that is chance
+LIMIT_KIB = 128 * 1024  # `memory: 32MiB` ends near 100; a leak passes it, given the time
 GRACE_S = 90            # for an end that was asked for, in whatever weather
 
 
@@ -143,16 +141,10 @@ class Fleet:
         part = sorted(kib for _, kib in self.samples[n * (quarter - 1) // 4:n * quarter // 4])
         return part[len(part) // 2] if part else 0
 
-    def is_growing(self):
-        early, late = self.usual_kib(2), self.usual_kib(4)
-        return late > GROWTH * early and late > early + GROWTH_KIB
-
     def complaints(self):
         said = list(self.wrong)
         if self.peak_kib > LIMIT_KIB:
             said.append(f"a process took {self.peak_kib // 1024} MiB")
-        if self.is_growing():
-            said.append("the oldest process grows")
         return said
 
 

@@ -6,7 +6,7 @@
 
 Several sluice processes share one queue of our own SQS server and one private PostgreSQL.  The seed
 decides what is sent and what strikes in which order; the moments are the machine's.  Exits 1 if a
-message is lost, doubled or unexplained, a process ends as it should not, or memory grows.
+message is lost, doubled or unexplained, a process ends as it should not, or takes too much memory.
 """
 import argparse
 import contextlib

@@ -24,9 +24,8 @@ REFUSING = """
     CREATE OR REPLACE FUNCTION not_now() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END $$;
     SET lock_timeout = '2s';
-    CREATE TRIGGER not_now AFTER INSERT ON user_logins FOR EACH STATEMENT
-        EXECUTE FUNCTION not_now()"""
-
+    CREATE CONSTRAINT TRIGGER not_now AFTER INSERT ON user_logins
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION not_now()"""
 SPARING = "SET lock_timeout = '2s'; DROP TRIGGER IF EXISTS not_now ON user_logins"
 
 
@@ -50,7 +49,7 @@ class Strikes:
             ("cluster: restart, immediate", 1, self.restart("immediate")),
             ("cluster: restart, fast", 1, self.restart("fast")),
             ("cluster: read-only", 2, self.read_only), ("table: locked", 3, self.lock),
-            ("table: refuses with 40001", 2, self.refuse),
+            ("table: COMMIT fails with 40001", 3, self.refuse),
         ]
 
     def tend(self, now):
