@@ -10,6 +10,7 @@
 #define SLUICE_BASE_FAULT_POINT_H
 
 enum sl_fault_point {
+
 #define X(name, text) SL_FAULT_POINT_##name,
 #include "base/fault_points.def"
 #undef X
@@ -24,11 +25,11 @@ void sl_fault_point_pass(enum sl_fault_point point);
 /* The deadline that a test wants in place of this one.  Threads: any. */
 unsigned sl_fault_ms(unsigned preset_ms);
 
-#define SL_FAULT_POINT(name) sl_fault_point_pass(SL_FAULT_POINT_##name)
-#define SL_FAULT_MS(preset)  sl_fault_ms(preset)
+#    define SL_FAULT_POINT(name) sl_fault_point_pass(SL_FAULT_POINT_##name)
+#    define SL_FAULT_MS(preset)  sl_fault_ms(preset)
 #else
-#define SL_FAULT_POINT(name) ((void)0)
-#define SL_FAULT_MS(preset)  ((unsigned)(preset))
+#    define SL_FAULT_POINT(name) ((void)0)
+#    define SL_FAULT_MS(preset)  ((unsigned)(preset))
 #endif
 
 #endif

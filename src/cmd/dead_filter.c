@@ -67,7 +67,10 @@ static sl_rc take_status(struct sl_pg_dead_filter *f, sl_str value, struct sl_er
         !sl_str_eq(value, SL_STR("all"))) {
         return SL_FAIL(e, SL_USAGE, "--status takes new, retried or all");
     }
-    f->status = sl_str_eq(value, SL_STR("all")) ? (sl_str){ 0 } : value;
+    f->status = value;
+    if (sl_str_eq(value, SL_STR("all"))) {
+        f->status = (sl_str){ 0 };
+    }
     return SL_OK;
 }
 

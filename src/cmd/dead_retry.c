@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app_ledger.h"
 #include "cmd/dead_edit.h"
 #include "cmd/dead_verbs.h"
 #include "keys/key_config.h"
@@ -24,6 +25,7 @@ struct retry {
     struct sl_pg_target target;
     struct sl_pg_retry sink;
     uint64_t loaded;
+    uint64_t known; /* loaded already with another message */
     uint64_t refused;
     uint64_t closed; /* do not open with these keys */
     uint64_t passed; /* somebody else holds them, or was faster */
@@ -34,16 +36,6 @@ struct retry {
 static bool is_kept(const struct sl_column *column)
 {
     return column->from != SL_FROM_RECEIVE_COUNT && column->from != SL_FROM_ATTRIBUTE;
-}
-
-/* With another key the value may have come again, in a message that could be loaded. */
-static sl_rc dedup_check(const struct sl_config *cfg, struct sl_err *e)
-{
-    return cfg->dedup == SL_DEDUP_MESSAGE_ID
-               ? SL_OK
-               : SL_FAIL(e, SL_CONFIG,
-                         "dead letters are retried with dedup: message_id only: with another, "
-                         "their rows may be there already");
 }
 
 /* All would be refused for it, and lose the reason that they have. */
@@ -118,6 +110,20 @@ static sl_rc vault_open(struct retry *t, struct sl_err *e)
                        : SL_FAIL(e, rc, "vault: %.1000s", why.msg);
 }
 
+/* With another key than the message id, the value may have come again, in a message that could be
+ * loaded. */
+static sl_rc ledger_open(struct retry *t, struct sl_err *e)
+{
+    const sl_str pipeline = t->target.pipeline;
+    sl_str sealed;
+
+    if (t->d->cfg.dedup == SL_DEDUP_MESSAGE_ID) {
+        return SL_OK;
+    }
+    SL_TRY(sl_app_ledger_find(&t->d->conn, t->ring, pipeline, &t->arena, &sealed, e));
+    return sl_app_ledger_open(&t->d->cfg, t->p.masks.masker, pipeline, sealed, &t->p.ledger_mac, e);
+}
+
 static sl_rc retry_open(struct retry *t, struct sl_err *e)
 {
     const struct sl_config *cfg = &t->d->cfg;
@@ -125,12 +131,12 @@ static sl_rc retry_open(struct retry *t, struct sl_err *e)
     t->p.cfg = cfg;
     sl_arena_init(&t->arena, ARENA_MAX, 16 << 10);
     sl_arena_init(&t->p.scratch, SL_BATCH_BYTES, 64 << 10);
-    SL_TRY(dedup_check(cfg, e));
     SL_TRY(facts_check(cfg, e));
     SL_TRY(sl_keys_of(cfg, &t->ring, e));
     SL_TRY(database_check(t, e));
     SL_TRY(vault_open(t, e));
     SL_TRY(sl_masks_open(cfg, t->ring, &t->p.masks, e));
+    SL_TRY(ledger_open(t, e));
     SL_TRY(sl_json_parser_new(PARSER_MAX, &t->p.parser, e));
     sl_pg_retry_init(&t->sink, &t->d->conn, cfg, &t->target);
     t->sink.is_dry_run = t->d->is_dry_run;
@@ -141,6 +147,7 @@ static void retry_close(struct retry *t)
 {
     sl_pg_retry_done(&t->sink);
     sl_json_parser_free(t->p.parser);
+    sl_hmac_free(t->p.ledger_mac);
     sl_masks_close(&t->p.masks);
     sl_vault_close(t->p.vault);
     sl_keyring_free(t->ring);
@@ -171,6 +178,10 @@ static void say_letter(struct retry *t, const struct sl_pg_letter *l)
             (void)printf("%" PRId64 ": loads\n", l->id);
         }
         break;
+    case SL_OUTCOME_DUPLICATE:
+        t->known++;
+        (void)printf("%" PRId64 ": another message has brought it\n", l->id);
+        break;
     case SL_OUTCOME_DEAD_LETTERED:
         t->refused++;
         say_refused(l->id, &l->r->verdict);
@@ -184,7 +195,7 @@ static void say_letter(struct retry *t, const struct sl_pg_letter *l)
 
 static uint64_t seen(const struct retry *t)
 {
-    return t->loaded + t->refused + t->closed + t->passed;
+    return t->loaded + t->known + t->refused + t->closed + t->passed;
 }
 
 static void say_sum(const struct retry *t)
@@ -194,6 +205,9 @@ static void say_sum(const struct retry *t)
     (void)printf("%s%" PRIu64 " dead letter%s: %" PRIu64 " %s, %" PRIu64 " still refused",
                  is_dry ? "dry run of " : "retried ", seen(t), seen(t) == 1 ? "" : "s", t->loaded,
                  is_dry ? "would load" : "loaded", t->refused);
+    if (t->known > 0) {
+        (void)printf(", %" PRIu64 " known already", t->known);
+    }
     if (t->closed > 0) {
         (void)printf(", %" PRIu64 " do not open", t->closed);
     }

@@ -18,8 +18,10 @@ enum {
     REASON_COLUMNS = 5, /* id, stage, reason, field, sqlstate */
 
     /* pg_type.dat: element type, then its array */
+    OID_BYTEA = 17,
     OID_INT8 = 20,
     OID_TEXT = 25,
+    OID_BYTEA_ARRAY = 1001,
     OID_TEXT_ARRAY = 1009,
     OID_INT8_ARRAY = 1016,
 };
@@ -75,6 +77,17 @@ static bool is_refused(const struct sl_pg_letter *l)
     return l->r->verdict.reason != SL_REASON_NONE;
 }
 
+static bool is_row(const struct sl_pg_letter *l)
+{
+    return l->is_held && !is_refused(l) && !l->is_known;
+}
+
+/* What makes its message the same as another one, where that is a value. */
+static struct sl_ledger_key key_of(const struct sl_pg_retry *t, const struct sl_pg_letter *l)
+{
+    return sl_ledger_key_of(t->cfg, l->r);
+}
+
 /* Those that are held and come to that end. */
 static unsigned count_held(const struct sl_pg_letter *letters, unsigned n, bool refused)
 {
@@ -117,6 +130,7 @@ static sl_rc letters_hold(struct sl_pg_retry *t, struct sl_pg_letter *letters, u
     for (unsigned i = 0; i < n; i++) {
         sl_pg_array_add_i64(&t->params[0], letters[i].id);
         letters[i].is_held = t->is_dry_run;
+        letters[i].is_known = false;
     }
     SL_TRY(sl_buf_rc(&t->params[0], e));
     if (t->is_dry_run) {
@@ -135,20 +149,76 @@ static sl_rc letters_hold(struct sl_pg_retry *t, struct sl_pg_letter *letters, u
     return SL_OK;
 }
 
+/* The values that this transaction is the first to bring.  Sorted, as in every load. */
+static sl_rc keys_insert(struct sl_pg_retry *t, struct sl_pg_letter *letters, unsigned n,
+                         PGresult **ret, struct sl_err *e)
+{
+    static const char sql[] =
+        "INSERT INTO sluice.ledger_key (pipeline, key, batch_id)"
+        " SELECT $1, k.key, md5(random()::text || clock_timestamp())::uuid"
+        " FROM unnest($2) AS k(key) ORDER BY k.key ON CONFLICT DO NOTHING RETURNING key";
+    struct sl_pg_param params[2] = { { OID_TEXT, t->target->pipeline.ptr,
+                                       t->target->pipeline.len } };
+
+    sl_buf_reset(&t->params[0]);
+    sl_pg_array_begin(&t->params[0], OID_BYTEA, count_held(letters, n, false));
+    for (unsigned i = 0; i < n; i++) {
+        if (letters[i].is_held && !is_refused(&letters[i])) {
+            const struct sl_ledger_key key = key_of(t, &letters[i]);
+
+            letters[i].is_known = true;
+            sl_pg_array_add_key(&t->params[0], &key);
+        }
+    }
+    SL_TRY(sl_buf_rc(&t->params[0], e));
+    params[1] = array_param(OID_BYTEA_ARRAY, &t->params[0]);
+    return sl_pg_exec(t->conn, SL_PG_LEDGER, sql, params, 2, ret, e);
+}
+
+/* The first letter of each new value becomes a row; others of it are done without one. */
+static sl_rc keys_claim(struct sl_pg_retry *t, struct sl_pg_letter *letters, unsigned n,
+                        struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *new = NULL;
+
+    if (t->cfg->dedup == SL_DEDUP_MESSAGE_ID || count_held(letters, n, false) == 0) {
+        return SL_OK;
+    }
+    SL_TRY(keys_insert(t, letters, n, &new, e));
+    for (int row = 0; row < PQntuples(new); row++) {
+        const struct sl_ledger_key key = sl_ledger_key_from(
+            (sl_str){ PQgetvalue(new, row, 0), (size_t)PQgetlength(new, row, 0) });
+        unsigned i = 0;
+
+        for (; i < n; i++) {
+            const struct sl_ledger_key own = key_of(t, &letters[i]);
+
+            if (letters[i].is_known && sl_ledger_key_cmp(&own, &key) == 0) {
+                letters[i].is_known = false;
+                break;
+            }
+        }
+    }
+    return SL_OK;
+}
+
 static sl_rc rows_copy(struct sl_pg_retry *t, const struct sl_pg_letter *letters, unsigned n,
                        struct sl_err *e)
 {
-    if (count_held(letters, n, false) == 0) {
-        return SL_OK;
-    }
+    unsigned rows = 0;
+
     sl_buf_reset(&t->rows);
     sl_pg_copy_begin(&t->rows);
     for (unsigned i = 0; i < n; i++) {
-        if (letters[i].is_held && !is_refused(&letters[i])) {
+        if (is_row(&letters[i])) {
             sl_pg_copy_row(&t->rows, t->cfg->columns, t->cfg->columns_n, letters[i].r->values);
+            rows++;
         }
     }
     sl_pg_copy_end(&t->rows);
+    if (rows == 0) {
+        return SL_OK;
+    }
     SL_TRY(sl_buf_rc(&t->rows, e));
     return sl_pg_copy(t->conn, SL_PG_ROWS, t->target->copy_sql.ptr, sl_buf_str(&t->rows), e);
 }
@@ -233,6 +303,7 @@ static sl_rc transaction(struct sl_pg_retry *t, struct sl_pg_letter *letters, un
     SL_TRY(sl_pg_exec(t->conn, SL_PG_SESSION, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0, NULL,
                       e));
     SL_TRY(letters_hold(t, letters, n, e));
+    SL_TRY(keys_claim(t, letters, n, e));
     SL_TRY(rows_copy(t, letters, n, e));
     if (t->is_dry_run) {
         return sl_pg_exec(t->conn, SL_PG_COMMIT, "SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK", NULL, 0,
@@ -273,8 +344,9 @@ static void decide(struct sl_pg_letter *letters, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         if (letters[i].is_held) {
-            letters[i].r->outcome =
-                is_refused(&letters[i]) ? SL_OUTCOME_DEAD_LETTERED : SL_OUTCOME_LOADED;
+            letters[i].r->outcome = is_refused(&letters[i]) ? SL_OUTCOME_DEAD_LETTERED
+                                    : letters[i].is_known   ? SL_OUTCOME_DUPLICATE
+                                                            : SL_OUTCOME_LOADED;
         }
     }
 }

@@ -1,5 +1,6 @@
 /* sink/pg_retry.h - dead letters become rows: the row, and the mark that its letter is done, in one
- * transaction.  The ledger knows their messages already and is left alone. */
+ * transaction.  The ledger knows their messages already; with `dedup: field` or `body` their values
+ * may have come with another message, and that is asked in the same transaction. */
 #ifndef SLUICE_SINK_PG_RETRY_H
 #define SLUICE_SINK_PG_RETRY_H
 
@@ -14,6 +15,7 @@ struct sl_pg_letter {
     int64_t id;
     struct sl_record *r; /* masked, or with a verdict */
     bool is_held;        /* locked by the transaction that is under way */
+    bool is_known;       /* its value is loaded already, with another message */
 };
 
 struct sl_pg_retry {
@@ -43,7 +45,8 @@ sl_rc sl_pg_retry_read(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, 
 
 /* Load rows and mark their letters as retried; give those with a verdict the new reason.
  *
- * Returns: in r->outcome: LOADED; DEAD_LETTERED for what is refused again, as r->verdict says;
+ * Returns: in r->outcome: LOADED; DUPLICATE for what another message has brought, which is done as
+ *          well; DEAD_LETTERED for what is refused again, as r->verdict says;
  *          NONE for what somebody else holds, or has done meanwhile
  * Errors:  those of sl_pg_exec; what has no outcome is as it was.  SL_ROW only where the mark itself
  *          is refused

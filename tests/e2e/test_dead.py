@@ -267,11 +267,32 @@ def test_a_table_that_does_not_fit_is_said_before_anything_is_changed(dead, db):
 
 
 @pytest.mark.parametrize("dedup", ["field:user_id", "body"])
-def test_a_retry_that_could_load_twice_is_refused(dead, db, dedup):
-    put(db, login(1))
+def test_what_another_message_has_brought_is_done_without_a_row(dead, queue, db, dedup):
+    """By the same keys as a run's: whoever comes second is the duplicate."""
     dead.settings["dedup"] = dedup
-    assert "dedup: message_id only" in retry(dead, rc=78).err
-    assert db.count() == 0 and [s[0] for s in letters(db).values()] == ["new"]
+    ids = put(db, login(1), login(1), login(2))
+    text = retry(dead).text
+    assert f"{ids[1]}: another message has brought it" in text
+    assert "retried 3 dead letters: 2 loaded, 0 still refused, 1 known already" in text
+    assert db.count() == 2 and set(letters(db).values()) == {DONE}
+    queue.send([login(2), login(3)])
+    summary = dead.drain()
+    assert (summary.loaded, summary.duplicates) == (1, 1), summary.line
+    put(db, login(3), first=9)
+    assert "0 would load, 0 still refused, 1 known already" in retry(dead, "--dry-run").text
+    assert [s[0] for s in letters(db).values()].count("new") == 1, "a dry run changes nothing"
+    assert "0 loaded, 0 still refused, 1 known already" in retry(dead).text
+    assert db.count() == 3 and set(letters(db).values()) == {DONE}
+
+
+def test_a_row_refused_leaves_its_value_to_the_next_message(dead, queue, db):
+    db.execute("ALTER TABLE user_logins ADD CHECK (locale <> 'xx')")
+    dead.settings["dedup"] = "field:user_id"
+    put(db, login(1, locale="xx"), login(2))
+    assert "1 loaded, 1 still refused" in retry(dead, rc=1).text
+    queue.send([login(1)])
+    assert dead.drain().loaded == 1
+    assert db.count() == 2
 
 
 def test_originals_of_one_way_tokens_go_to_the_vault(dead, db, cluster):
