@@ -94,7 +94,9 @@ static void abandon(struct sl_app *app)
     const int64_t due_ms = sl_clock_now_ms() + ABANDON_MS;
 
     for (unsigned i = 0; i < app->workers_n; i++) {
-        while (!sl_worker_join(&app->workers[i], TICK_MS) && sl_clock_now_ms() < due_ms) {
+        struct sl_worker *w = &app->workers[i];
+
+        while (!w->is_stalled && !sl_worker_join(w, TICK_MS) && sl_clock_now_ms() < due_ms) {
         }
     }
     app->is_abandoned = true;
