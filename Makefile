@@ -71,7 +71,7 @@ asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: ## end-to-end tests under ThreadSanitizer; the first race ends the program, and its test
 	@SLUICE_SLOW=5 TSAN_OPTIONS='halt_on_error=1 second_deadlock_stack=1' \
-	    $(MAKE) e2e BUILD=build-tsan PYTEST_FLAGS='--timeout 400 $(PYTEST_FLAGS)' \
+	    $(MAKE) e2e BUILD=build-tsan PYTEST_FLAGS="--timeout 400 $(PYTEST_FLAGS)" \
 	    MESON_FLAGS='-Db_sanitize=thread -Db_lundef=false -Dbuildtype=debug -Doptimization=1'
 
 valgrind: .cache/extra-packages build $(VENV)/ready ## one whole run under valgrind memcheck
