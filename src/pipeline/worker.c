@@ -96,10 +96,7 @@ static void follow(struct sl_worker *w)
         } else if (rc == SL_OUTAGE && !w->exits_on_outage) {
             sl_log_err(SL_LOG_WARN, "handed back what was held; waiting without it", &e);
             sl_pipeline_await_sink(&w->pipeline);
-        } else if (rc == SL_OUTAGE) {
-            w->failure = e;
-            return;
-        } else if (sl_rc_fate(rc) == SL_FATE_RETRY) {
+        } else if (rc != SL_OUTAGE && sl_rc_fate(rc) == SL_FATE_RETRY) {
             say_again(&e, n, &last, &last_ms);
             if (n > 0 || rc == SL_NOMEM) {
                 pause_after(w);

@@ -322,9 +322,11 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
     call->lease->calls--;
     if (call->about == SL_LEASE_HELD) {
         call->lease->is_extending = false;
-    } else if (call->about == SL_LEASE_DELETE) {
+    }
+    if (call->about == SL_LEASE_DELETE) {
         SL_FAULT_POINT(deleted);
-    } else {
+    }
+    if (call->about == SL_LEASE_RETURN) {
         SL_FAULT_POINT(handed_back);
     }
     call->l->tick_due_ms = 0;
