@@ -9,7 +9,7 @@
 #
 #   tests/fuzz/run.sh merge [NAME ...]
 #
-# makes tests/fuzz/corpus/NAME anew: the fewest and smallest of both that reach as much.
+# adds to tests/fuzz/corpus/NAME the smallest of what was found that reach more than it does.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,7 @@ seconds=${1:-60}
 [ $# -gt 0 ] && shift
 work=.cache/fuzz
 build=$work/build
-files_max=100 # of a corpus in the repository
+files_max=60 # of a corpus in the repository
 bytes_max=4096 # of one of its files
 sanitizers="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
 flags="-fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__=1" # the arena asks gcc's macro
@@ -51,15 +51,21 @@ fuzz() {
     grep -E ' cov: ' "$work/$1.log" | tail -1
 }
 
-# The smallest first, so that they are kept; names are those that libFuzzer gives.
+# The smallest first, as long as there is room.
 merge() {
     into=$work/merged/$1
+    kept=tests/fuzz/corpus/$1
     rm -rf "$into"
-    mkdir -p "$into"
-    "$work/$1" -merge=1 -max_len=$bytes_max "$into" "tests/fuzz/corpus/$1" "$work/corpus/$1" \
-        > "$work/$1.log" 2>&1 || { tail -60 "$work/$1.log"; echo "$1: broken"; exit 1; }
-    ls -Sr "$into" | head -$files_max | sed "s|^|$into/|" | xargs cp -n -t "tests/fuzz/corpus/$1"
-    echo "$1: $(ls "$into" | wc -l) reach all, $(ls "tests/fuzz/corpus/$1" | wc -l) in the corpus"
+    mkdir -p $work/merged
+    cp -r "$kept" "$into"
+    "$work/$1" -merge=1 -max_len=$bytes_max "$into" "$work/corpus/$1" > "$work/$1.log" 2>&1 ||
+        { tail -60 "$work/$1.log"; echo "$1: broken"; exit 1; }
+    room=$((files_max - $(ls "$kept" | wc -l)))
+    ls -Sr "$into" | while read -r file; do
+        [ $room -gt 0 ] || break
+        [ -e "$kept/$file" ] || { cp "$into/$file" "$kept" && room=$((room - 1)); }
+    done
+    echo "$1: $(ls "$into" | wc -l) reach all, $(ls "$kept" | wc -l) are in the corpus"
 }
 
 [ $# -gt 0 ] || set -- tests/fuzz/fuzz_*.c
