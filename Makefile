@@ -24,7 +24,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
            $(shell pkg-config --cflags libpq libcurl yaml-0.1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e faults soak lint fmt asan tsan valgrind bench-masking fuzz model docs \
+.PHONY: help demo build test unit e2e conformance faults soak lint fmt asan tsan valgrind bench-masking fuzz model docs \
         install clean
 
 help: ## print this list
@@ -45,6 +45,11 @@ unit: build ## unit tests, vectors and snippets that must not compile
 e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real SQS server
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q tests/e2e $(PYTEST_FLAGS)
+
+conformance: build $(VENV)/ready .cache/conformance/ready ## our SQS server for tests beside moto and fauxqs: one suite
+	@ninja -C $(BUILD) tests/fakesqs > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
+	@SLUICE_BIN=$(abspath $(BUILD)/sluice) SLUICE_FAUXQS=$(abspath .cache/conformance) \
+	    $(PY) -m pytest -n $(WORKERS) --dist loadfile -q tests/e2e/test_conformance.py $(PYTEST_FLAGS)
 
 faults: build $(VENV)/ready ## break PostgreSQL, the queue and sluice in every known way; print what each cost
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
@@ -114,6 +119,15 @@ clean: ## remove everything that was built
 	      $$sudo apt-get install -y -qq --no-install-recommends $$missing > .cache/apt.log 2>&1; } \
 	        || { tail -5 .cache/apt.log; echo "please install:$$missing"; exit 1; }; \
 	fi
+	@touch $@
+
+# By version and by hash, as the lock file has them.
+.cache/conformance/ready: $(wildcard tests/conformance/*)
+	@for p in node npm; do command -v $$p > /dev/null || \
+	    { echo "please install: Node.js 20 or newer with npm ($$p is missing)"; exit 1; }; done
+	@rm -rf .cache/conformance && mkdir -p .cache/conformance
+	@cp tests/conformance/package.json tests/conformance/package-lock.json .cache/conformance
+	@cd .cache/conformance && npm ci --ignore-scripts --silent
 	@touch $@
 
 $(VENV)/ready: tests/e2e/requirements.txt .cache/test-packages
