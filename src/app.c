@@ -10,6 +10,7 @@
 #include "keys/key_config.h"
 #include "sink/ndjson.h"
 #include "sink/pg.h"
+#include "source/file.h"
 #include "telemetry/log.h"
 
 enum {
@@ -124,6 +125,18 @@ static sl_rc wait_for(struct sl_app *app, const char *what,
     }
 }
 
+static sl_rc prepare_source(struct sl_app *app, struct sl_err *e)
+{
+    const struct sl_config *cfg = app->cfg;
+
+    if (sl_config_reads_files(cfg)) {
+        return sl_file_list_find(cfg->files.path, app->options.max_messages, &app->arena,
+                                 &app->files, e);
+    }
+    SL_TRY(sl_aws_target_find(cfg, &app->arena, &app->aws, e));
+    return wait_for(app, "waiting for the queue", ask_queue, e);
+}
+
 /* Where bad messages end besides the table. */
 static sl_rc prepare_dead_letters(struct sl_app *app, struct sl_err *e)
 {
@@ -147,17 +160,15 @@ static sl_rc prepare_dead_letters(struct sl_app *app, struct sl_err *e)
 static unsigned workers_wanted(const struct sl_app *app)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const unsigned n = app->cfg->workers > 0 ? app->cfg->workers : cores < 1 ? 1 : (unsigned)cores;
 
     if (app->options.is_dry_run) {
         return 1;
     }
-    if (app->cfg->workers > 0) {
-        return app->cfg->workers;
-    }
-    return cores < 1 ? 1 : (unsigned)cores;
+    return app->files.n > 0 && n > app->files.n ? app->files.n : n; /* no files: a queue */
 }
 
-static struct sl_sqs_settings source_settings(struct sl_app *app, struct sl_worker *w)
+static struct sl_sqs_settings sqs_settings(struct sl_app *app, struct sl_worker *w)
 {
     const struct sl_config *cfg = app->cfg;
     const unsigned queue_s = (unsigned)app->queue.visibility_timeout_s;
@@ -181,6 +192,21 @@ static struct sl_sqs_settings source_settings(struct sl_app *app, struct sl_work
     };
 }
 
+static sl_rc source_open(struct sl_app *app, struct sl_worker *w, struct sl_err *e)
+{
+    const struct sl_sqs_settings sqs = sqs_settings(app, w);
+    const struct sl_file_settings file = { .cfg = app->cfg,
+                                           .files = &app->files,
+                                           .counters = &w->counters,
+                                           .stop = &app->stop,
+                                           .is_dry_run = app->options.is_dry_run,
+                                           .memory_bytes =
+                                               app->cfg->memory_bytes / app->workers_n };
+
+    return sl_config_reads_files(app->cfg) ? sl_file_open(&file, &w->pipeline.source, e)
+                                           : sl_sqs_open(&sqs, &w->pipeline.source, e);
+}
+
 static sl_rc dead_queue_open(struct sl_app *app, struct sl_pipeline *p, struct sl_err *e)
 {
     const struct sl_dead_queue_settings settings = {
@@ -196,7 +222,6 @@ static sl_rc dead_queue_open(struct sl_app *app, struct sl_pipeline *p, struct s
 
 static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err *e)
 {
-    const struct sl_sqs_settings settings = source_settings(app, w);
     struct sl_pipeline *p = &w->pipeline;
 
     *p = (struct sl_pipeline){ .cfg = app->cfg,
@@ -211,7 +236,7 @@ static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err 
     p->keys = &app->keys;
     p->masks_ring = sl_key_share_take(&app->keys);
     sl_arena_init(&p->scratch, SL_BATCH_BYTES, 64 << 10);
-    SL_TRY(sl_sqs_open(&settings, &p->source, e));
+    SL_TRY(source_open(app, w, e));
     SL_TRY(sl_json_parser_new(PARSER_MAX, &p->parser, e));
     if (app->cfg->vault.url.len > 0 && !app->options.is_dry_run) {
         SL_TRY(sl_vault_open(app->cfg, sl_worker_wait(w), &app->stop, &p->vault, e));
@@ -294,8 +319,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
                sl_field_str("sluice.kid", sl_str_of(sl_keyring_active(ring)->id)));
     }
     warn_of_masks(cfg);
-    SL_TRY(sl_aws_target_find(cfg, &app->arena, &app->aws, e));
-    SL_TRY(wait_for(app, "waiting for the queue", ask_queue, e));
+    SL_TRY(prepare_source(app, e));
     if (!options->is_dry_run) {
         SL_TRY(wait_for(app, "waiting for the database", prepare_database, e));
         if (cfg->vault.url.len > 0) {

@@ -9,6 +9,7 @@
 #include "net/aws_creds.h"
 #include "pipeline/worker.h"
 #include "sink/pg_schema.h"
+#include "source/file_list.h"
 #include "source/sqs.h"
 #include "source/sqs_queue.h"
 #include "telemetry/counters.h"
@@ -31,6 +32,7 @@ struct sl_app {
     struct sl_aws_target aws;
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_aws_target dead_aws;  /* of the dead-letter queue, where there is one */
+    struct sl_file_list files;      /* in place of a queue */
     struct sl_pg_target target;
     sl_str ledger_key; /* sealed; where messages are known by a value */
     struct sl_sqs_shared shared;
@@ -43,11 +45,12 @@ struct sl_app {
     int64_t started_ms; /* monotonic */
 };
 
-/* Build everything: key ring, identity, queue (waited for), database objects (waited for), one
- * source, sink and masker a worker.  Starts no worker.
+/* Build everything: key ring, identity and queue (waited for) or files, database objects (waited
+ * for), one source, sink and masker a worker.  Starts no worker.
  *
  * Owns:    cfg is borrowed; end with sl_app_close, also after a failure
  * Errors:  SL_CONFIG, SL_KEY, SL_SCHEMA (stop)  78
+ *          SL_IO (stop)  a file is not there, or cannot be read: 74
  *          SL_NOT_FOUND, SL_DISCONNECTED, ... (retry)  one end did not answer within wait_s: 75
  */
 sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,

@@ -20,21 +20,43 @@ static double seconds_since(int64_t start_ms, int64_t end_ms)
     return end_ms <= start_ms ? 0 : (double)(end_ms - start_ms) / 1000;
 }
 
-static void progress_bar(struct sl_app *app, int64_t remaining)
+/* `done`: how much of the whole, 0 to 1; `left`: what remains, in words. */
+static void progress_bar(struct sl_app *app, double done, const char *left)
 {
     const struct sl_counts c = sl_app_counts(app);
     const uint64_t received = c.received;
     const double elapsed = seconds_since(app->started_ms, sl_clock_now_ms());
-    const double total = (double)received + (double)(remaining > 0 ? remaining : 0);
-    const int full = total > 0 ? (int)((double)received / total * BAR_CELLS) : 0;
+    const int full = (int)((done < 1 ? done : 1) * BAR_CELLS);
     char text[200];
 
     (void)snprintf(text, sizeof text,
-                   "[%.*s%.*s] %" PRIu64 " received, %" PRIu64 " loaded, %.0f/s, about %" PRId64
-                   " left",
-                   full, "####################", BAR_CELLS - full, "....................", received,
-                   c.loaded, elapsed > 0 ? (double)received / elapsed : 0.0, remaining);
+                   "[%.*s%.*s] %" PRIu64 " received, %" PRIu64 " loaded, %.0f/s%.60s", full,
+                   "####################", BAR_CELLS - full, "....................", received,
+                   c.loaded, elapsed > 0 ? (double)received / elapsed : 0.0, left);
     sl_log_status_line(text);
+}
+
+static void queue_bar(struct sl_app *app, int64_t remaining)
+{
+    const double received = (double)sl_app_counts(app).received;
+    const double total = received + (double)(remaining > 0 ? remaining : 0);
+    char left[60];
+
+    (void)snprintf(left, sizeof left, ", about %" PRId64 " left", remaining);
+    progress_bar(app, total > 0 ? received / total : 0, left);
+}
+
+/* By bytes, as they lie in the files; nobody knows how many come on stdin. */
+static void files_bar(struct sl_app *app)
+{
+    const double read = (double)atomic_load(&app->files.read_bytes);
+    const double total = (double)app->files.bytes;
+    char left[60] = "";
+
+    if (total > 0) {
+        (void)snprintf(left, sizeof left, ", %.0f of %.0f MB", read / 1e6, total / 1e6);
+    }
+    progress_bar(app, total > 0 ? read / total : 0, left);
 }
 
 static void progress_line(struct sl_app *app)
@@ -79,11 +101,15 @@ void sl_progress_show(struct sl_app *app, struct sl_progress *p)
         progress_line(app);
         return;
     }
+    if (sl_config_reads_files(app->cfg)) {
+        files_bar(app);
+        return;
+    }
     if (now_ms >= p->next_ask_ms) {
         p->next_ask_ms = now_ms + REMAINING_MS;
         if (sl_sqs_ask(app->cfg, &app->aws, &now, NULL) == SL_OK) {
             p->remaining = now.visible + now.delayed;
         }
     }
-    progress_bar(app, p->remaining);
+    queue_bar(app, p->remaining);
 }

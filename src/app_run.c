@@ -19,7 +19,9 @@ void sl_app_stop(struct sl_app *app, bool is_urgent)
 {
     sl_stop_ask(&app->stop, is_urgent);
     for (unsigned i = 0; i < app->workers_n; i++) {
-        sl_sqs_wake(&app->workers[i].pipeline.source);
+        const struct sl_source *source = &app->workers[i].pipeline.source;
+
+        source->ops->wake(source->self);
     }
 }
 
@@ -39,7 +41,7 @@ static bool is_done(struct sl_app *app, struct sl_drain *seen)
         sl_app_counts(app).received >= (uint64_t)app->options.max_messages) {
         return true;
     }
-    if (app->options.is_dry_run) {
+    if (app->options.is_dry_run || sl_config_reads_files(app->cfg)) {
         return sl_app_is_idle(app);
     }
     return app->options.until_empty && sl_drain_is_over(app, seen);

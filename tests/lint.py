@@ -57,6 +57,7 @@ HEAP_FILES = {
     "src/sink/pg.c": "the sink itself; _open and _close",
     "src/sink/vault.c": "the vault itself; _open and _close",
     "src/source/dead_queue.c": "the queue itself; _open and _close",
+    "src/source/file.c": "the source itself; _open and _close",
     "src/source/sqs.c": "the source and its replies, which outlive a batch; _open and _close",
     "src/source/sqs_lease.c": "receipt handles outlive their batch",
 }

@@ -158,8 +158,11 @@ static sl_rc run_app(const struct run_options *o, const struct sl_config *cfg, s
 
     if (rc == SL_OK) {
         if (o->app.is_dry_run) {
-            (void)fprintf(stderr, "dry run: nothing is written or deleted; the messages are "
-                                  "handed back, and their receive counts rise\n");
+            (void)fprintf(stderr, "dry run: nothing is written%s\n",
+                          sl_config_reads_files(cfg)
+                              ? ""
+                              : " or deleted; the messages are handed back, and their receive "
+                                "counts rise");
         }
         rc = sl_app_run(&app, e);
         if (o->summary_json != NULL) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "config/columns.h"
+#include "config/input.h"
 #include "config/path.h"
 #include "config/reading.h"
 #include "config/settings.h"
@@ -177,7 +178,8 @@ static sl_rc config_check_vault(const struct sl_config *cfg, const struct sl_rea
 static sl_rc config_check_dead_letter(const struct sl_config *cfg, const struct sl_reading *rd,
                                       const struct sl_yaml *root, struct sl_err *e)
 {
-    return !sl_str_eq(cfg->dead_letter_url, cfg->sqs.queue_url)
+    return cfg->dead_letter != SL_DEAD_LETTER_QUEUE ||
+                   !sl_str_eq(cfg->dead_letter_url, cfg->sqs.queue_url)
                ? SL_OK
                : SL_FAIL_AT(e, sl_reading_place(rd, root, "dead_letter"),
                             "dead_letter is the queue that is read; give another one");
@@ -255,12 +257,14 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(sl_reading_map(&rd, root, e));
     SL_TRY(config_override(&rd, overrides, e));
     SL_TRY(sl_reading_require(&rd, root, e));
+    SL_TRY(sl_input_choose(cfg, &rd, root, overrides, e));
     SL_TRY(config_check_credentials(&rd, root, e));
     SL_TRY(config_check_keys(cfg, &rd, root, overrides, e));
     SL_TRY(config_check_dead_letter(cfg, &rd, root, e));
     SL_TRY(config_split_tables(cfg, &rd, root, e));
     SL_TRY(config_dedup(cfg, &rd, root, e));
     SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
+    SL_TRY(sl_input_check(cfg, &rd, root, e));
     return config_check_vault(cfg, &rd, root, e);
 }
 

@@ -116,6 +116,11 @@ struct sl_config {
         unsigned receives; /* in flight, a worker; 0 = auto */
     } sqs;
 
+    /* In place of a queue. */
+    struct {
+        sl_str path; /* with wildcards; "-" is stdin; "" = messages come from the queue */
+    } files;
+
     /* One of these is given. */
     struct {
         sl_str file;
@@ -193,6 +198,9 @@ void sl_config_manual(struct sl_buf *out);
 /* True when the ledger is that of keys: messages are known by a value; or the queue is a FIFO queue, where
  * sent_at, which the other ledger goes by, is not stable. */
 bool sl_config_is_keyed(const struct sl_config *cfg);
+
+/* True when messages are the lines of files, not those of a queue. */
+bool sl_config_reads_files(const struct sl_config *cfg);
 
 /* True when some column is masked. */
 bool sl_config_masks(const struct sl_config *cfg);

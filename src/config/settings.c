@@ -10,7 +10,7 @@ static const struct sl_setting rows[] = {
         .path = "source.sqs.queue_url",
         AT(sqs.queue_url),
         .kind = SL_KIND_QUEUE_URL,
-        .is_required = true,
+        .preset_doc = "this or `source.file.path` must be given",
         .flag = "--queue-url",
         FLAG(queue_url),
         .doc = "The queue to read, as `aws sqs get-queue-url` prints it.",
@@ -99,6 +99,18 @@ static const struct sl_setting rows[] = {
         .max = 64,
         .has_auto = true,
         .doc = "Receives in flight at once, a worker.",
+    },
+    {
+        .path = "source.file.path",
+        AT(files.path),
+        .kind = SL_KIND_TEXT,
+        .min = 1,
+        .max = 4095, /* Linux: PATH_MAX without its NUL */
+        .preset_doc = "messages come from the queue",
+        .doc =
+            "Files to read in place of a queue, a JSON object a line, also packed by gzip or "
+            "zstd: one path, with `*`, `?`, `[a-z]` and `{a,b}` for several; `-` is stdin. Needs "
+            "`dedup: field:NAME` or `dedup: body`.",
     },
     {
         .path = "keys.file",

@@ -86,7 +86,8 @@ struct sl_record {
     unsigned attributes_n;
     const struct sl_attribute *attributes;
     sl_cleartext body;
-    void *lease; /* the source's own mark, for ack */
+    bool is_line; /* of a file: its id says where it stands, and wants a mark of what it says */
+    void *lease;  /* the source's own mark, for ack */
 
     struct sl_value *values; /* one a column, once decoded; NULL with a verdict of decode */
     struct sl_verdict verdict;

@@ -1,4 +1,5 @@
-/* source/source.h - SEAM: where messages come from, and where they are forgotten.
+/* source/source.h - SEAM: where messages come from, and where they are forgotten.  "sqs" is a queue;
+ * "file" are files, in which nothing is deleted, handed back or hidden.
  *
  * A source that has been asked to stop starts no receives any more; what the outstanding ones
  * bring still comes to `receive`.
@@ -47,6 +48,9 @@ struct sl_source_ops {
 
     /* Deliveries counted as received, in no batch, and of no known end yet. */
     uint64_t (*in_flight)(const void *self);
+
+    /* End the worker's wait.  Threads: any. */
+    void (*wake)(const void *self);
 
     void (*close)(void *self);
 };

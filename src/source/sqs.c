@@ -600,6 +600,13 @@ static uint64_t source_in_flight(const void *self)
     return s->ready_n + s->to_return;
 }
 
+static void source_wake(const void *self)
+{
+    const struct sqs_source *s = self;
+
+    sl_http_wake(s->caller.http);
+}
+
 static void source_close(void *self)
 {
     struct sqs_source *s = self;
@@ -665,6 +672,7 @@ sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret,
         .flush = source_flush,
         .is_idle = source_is_idle,
         .in_flight = source_in_flight,
+        .wake = source_wake,
         .close = source_close,
     };
     struct sqs_source *s = calloc(1, sizeof *s);
@@ -691,13 +699,6 @@ sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret,
     *ret =
         (struct sl_source){ .self = s, .ops = &ops, .wait = { .self = s, .until = source_wait } };
     return SL_OK;
-}
-
-void sl_sqs_wake(const struct sl_source *source)
-{
-    const struct sqs_source *s = source->self;
-
-    sl_http_wake(s->caller.http);
 }
 
 struct sl_http *sl_sqs_http(const struct sl_source *source)

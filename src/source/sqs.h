@@ -26,13 +26,10 @@ struct sl_sqs_settings {
  *
  * Owns:    everything in `settings` is borrowed for as long as the source lives
  * Errors:  SL_NOMEM (retry)
- * Threads: one per source, but for sl_sqs_wake
+ * Threads: one per source, but for its `wake`
  */
 sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret, struct sl_err *e)
     SL_MUST_CHECK;
-
-/* End the worker's wait.  Threads: any. */
-void sl_sqs_wake(const struct sl_source *source);
 
 /* The worker's HTTP client, whose requests go on in the worker's wait. */
 struct sl_http *sl_sqs_http(const struct sl_source *source);

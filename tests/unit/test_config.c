@@ -241,10 +241,10 @@ static void refuses_a_file_without_what_is_required(void **state)
     (void)state;
     refused(KEYS SINK COLUMN,
             "s.yaml:1:1: source.sqs.queue_url is missing; give an http or https URL, here or with "
-            "--queue-url");
+            "--queue-url, or files in source.file.path");
     refused("source:\n  sqs:\n    region: r\n" SINK COLUMN,
             "s.yaml:2:3: source.sqs.queue_url is missing; give an http or https URL, here or with "
-            "--queue-url");
+            "--queue-url, or files in source.file.path");
     refused(SQS "sink:\n  postgres: {}\n" COLUMN KEYS,
             "s.yaml:3:3: sink.postgres.table is missing; give a table name, here or with --table");
     refused(HEAD, "s.yaml:1:1: columns is missing; give a list of columns");
@@ -469,6 +469,62 @@ static void refuses_half_of_a_credential(void **state)
             "s.yaml:4:20: source.sqs.session_token needs source.sqs.access_key_id, too");
     accepted("source:\n  sqs:\n    queue_url: http://h/q\n    access_key_id: A\n"
              "    secret_access_key: B\n    session_token: C\n" KEYS SINK COLUMN);
+}
+
+/* --- files --------------------------------------------------------------------------------- */
+
+#define FILES "source: { file: { path: 'a/*.gz' } }\n"
+
+static void takes_files_in_place_of_a_queue(void **state)
+{
+    struct sl_config cfg = taken(FILES "dedup: body\n" KEYS SINK COLUMN);
+
+    (void)state;
+    assert_true(sl_config_reads_files(&cfg));
+    equals(cfg.files.path, "a/*.gz");
+    sl_config_done(&cfg);
+    accepted(FILES "dedup: field:id\n" KEYS SINK COLUMN);
+    accepted("source: { file: { path: '-' } }\ndedup: body\n" KEYS SINK COLUMN);
+    accepted(FILES "dedup: body\n" KEYS SINK
+                   "columns: [ { name: d, from: $sent_at, type: date } ]\n");
+}
+
+static void takes_messages_from_one_place(void **state)
+{
+    const struct sl_overrides overrides = { .queue_url = SL_STR("http://h/q") };
+    struct sl_config cfg;
+
+    (void)state;
+    refused("source:\n  file: { path: a }\n  sqs: { queue_url: http://h/q }\n" KEYS SINK COLUMN,
+            "s.yaml:2:17: messages come from one place: leave out source.file.path or "
+            "source.sqs.queue_url");
+    refused("source:\n  file: { path: a }\n  sqs: { wait_time: 1s }\n" KEYS SINK COLUMN,
+            "s.yaml:2:17: messages come from one place: leave out source.file.path or "
+            "source.sqs.wait_time");
+    assert_int_equal(parse(FILES KEYS SINK COLUMN, &overrides, &cfg, NULL), SL_OK);
+    assert_false(sl_config_reads_files(&cfg));
+    sl_config_done(&cfg);
+}
+
+static void refuses_what_a_line_of_a_file_has_not(void **state)
+{
+    (void)state;
+    refused(FILES KEYS SINK COLUMN,
+            "s.yaml:1:1: a line of a file has no id of its own: say dedup: field:NAME, a field "
+            "that no two events share, or dedup: body");
+    refused(FILES "dedup: message_id\n" KEYS SINK COLUMN,
+            "s.yaml:2:8: a line of a file has no id of its own: say dedup: field:NAME, a field "
+            "that no two events share, or dedup: body");
+    refused(FILES "dedup: field:$attribute.id\n" KEYS SINK COLUMN,
+            "s.yaml:2:8: a line of a file has no $attribute.id: say a field of the body");
+    refused(FILES "dedup: body\ndead_letter: leave\n" KEYS SINK COLUMN,
+            "s.yaml:3:14: bad lines of a file go to the table: dead_letter: leave is for a queue");
+    refused(FILES "dedup: body\ndead_letter: queue:http://h/q\n" KEYS SINK COLUMN,
+            "s.yaml:3:14: bad lines of a file go to the table: dead_letter: queue:URL is for a "
+            "queue");
+    refused(FILES "dedup: body\n" KEYS SINK "columns:\n- { name: id, from: id, type: text }\n"
+                  "- { name: d, from: $sent_at, type: date, required: true }\n",
+            "s.yaml:7:3: column d is required, and a line of a file has no $sent_at");
 }
 
 /* --- the table's name ---------------------------------------------------------------------- */
@@ -1335,6 +1391,9 @@ int main(void)
         cmocka_unit_test(refuses_a_dotted_or_a_cut_name),
         cmocka_unit_test(refuses_a_setting_given_twice),
         cmocka_unit_test(refuses_a_file_without_what_is_required),
+        cmocka_unit_test(takes_files_in_place_of_a_queue),
+        cmocka_unit_test(takes_messages_from_one_place),
+        cmocka_unit_test(refuses_what_a_line_of_a_file_has_not),
         cmocka_unit_test(refuses_to_do_without_a_key_file),
         cmocka_unit_test(refuses_the_wrong_kind_of_value),
         cmocka_unit_test(refuses_a_word_that_is_not_allowed),
