@@ -23,8 +23,9 @@ const char sl_help_check[] =
     "Usage: sluice check -c FILE [options]\n"
     "\n"
     "Look at everything that 'sluice run' needs and change nothing: configuration, keys, AWS\n"
-    "identity, queue and rights on it, clock, database, schema, target table and rights. One\n"
-    "line each: ok, warn or FAIL. Exit status: 0 when nothing fails, 1 when something does.\n"
+    "identity, queue and rights on it, clock, or files; database, schema, target table and "
+    "rights.\n"
+    "One line each: ok, warn or FAIL. Exit status: 0 when nothing fails, 1 when something does.\n"
     "\n"
     "Options:\n" SL_OPTIONS_HELP "\n"
     "Examples:\n"
@@ -196,6 +197,23 @@ static void check_queue(struct checks *c)
     check_rights_on_queue(c);
     check_leave(c, &queue);
     check_clock(c, &queue);
+}
+
+static void check_files(struct checks *c)
+{
+    struct sl_file_list files;
+    struct sl_err e;
+
+    if (!passed(c, "files", sl_file_list_find(c->cfg->files.path, INT64_MAX, &c->arena, &files, &e),
+                &e)) {
+        return;
+    }
+    if (sl_file_is_stdin(c->cfg->files.path)) {
+        say("ok", "files", "lines come on stdin");
+    } else {
+        say("ok", "files", "%u to read, %.1f MB as they lie there", files.n,
+            (double)files.bytes / 1e6);
+    }
 }
 
 static void check_target(struct checks *c)
@@ -388,8 +406,12 @@ static unsigned check_all(const struct sl_config *cfg)
     check_masks(&c);
     say_dedup(cfg);
     check_keys(&c);
-    check_queue(&c);
-    check_dead_queue(&c);
+    if (sl_config_reads_files(cfg)) {
+        check_files(&c);
+    } else {
+        check_queue(&c);
+        check_dead_queue(&c);
+    }
     check_database(&c);
     check_vault(&c);
     sl_pg_close(&c.conn);

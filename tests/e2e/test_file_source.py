@@ -29,7 +29,7 @@ def files(binary, tmp_path, db):
            if not k.startswith("AWS_")}
     s = Sluice(binary, tmp_path, env)
     s.use(NoQueue, db)
-    s.settings.update(dedup="field:user_id", columns=COLUMNS)
+    s.settings.update(dedup="field:user_id", columns=[dict(c) for c in COLUMNS])
     s.home = tmp_path
     read(s, "*.ndjson*")
     yield s
@@ -179,6 +179,16 @@ def test_a_bad_line_is_a_dead_letter_that_says_where_it_stands(files, db):
             "a.ndjson:2", "a.ndjson:3", "a.ndjson:5", "a.ndjson:7"]
 
 
+def test_a_bad_line_is_retried_under_the_id_that_it_has(files, db):
+    write(files, "a.ndjson", [login(0, ip=5)])
+    assert to_the_end(files).dead_lettered == 1
+    files.settings["columns"][1]["convert"] = "text"
+    files.good("dead", "retry", "-c", files.write())
+    assert db.rows("SELECT user_id, message_id FROM user_logins") == db.rows(
+        "SELECT 'user-0000', message_id FROM sluice.dead_letter")
+    assert to_the_end(files).duplicates == 1
+
+
 def test_bad_lines_at_one_place_of_two_streams_are_two_dead_letters(files, db):
     read(files, "-")
     files.make_keys()
@@ -246,7 +256,41 @@ def test_a_file_whose_name_promises_what_it_is_not_is_not_read(files):
     refused(files, 74, "a.ndjson.zst: the name says zstd, and the bytes are not")
 
 
+def test_check_looks_at_the_files_and_asks_no_queue(files, db):
+    write(files, "a.ndjson", logins(3))
+    write(files, "b.ndjson", logins(3))
+    files.make_keys()
+    result = files.good("check", "-c", files.write())
+    assert "ok    files     2 to read, " in result.text and "queue" not in result.text
+    assert not db.has("user_logins")
+    os.remove(files.home / "a.ndjson")
+    os.remove(files.home / "b.ndjson")
+    result = files.call("check", "-c", files.write())
+    assert result.rc == 1 and "FAIL  files     no file is named " in result.text
+
+
 # ---- limits and stops --------------------------------------------------------------------------
+
+
+def test_a_bar_on_a_terminal_goes_by_the_bytes_of_the_files(files, db):
+    write(files, "a.ndjson", logins(5000))
+    files.make_keys()
+    db.execute("CREATE TABLE user_logins(user_id text, masked_ip text, create_date date,"
+               " message_id text)")
+    terminal, own = os.openpty()
+    with db.locked():
+        with subprocess.Popen([files.binary, "run", "-c", files.write()], env=files.env,
+                              stdin=subprocess.DEVNULL, stderr=own) as process:
+            os.close(own)
+            seen = b""
+            while b"5000 received" not in seen:
+                seen += os.read(terminal, 4096)
+            process.send_signal(signal.SIGTERM)
+            while b"returned 5000" not in seen:
+                seen += os.read(terminal, 4096)
+            assert process.wait(60) == 0
+    os.close(terminal)
+    assert re.search(rb"\[#{20}\] 5000 received, 0 loaded, \d+/s, \d+ of \d+ MB", seen), seen
 
 
 def test_max_messages_counts_lines(files, db):
