@@ -21,6 +21,11 @@ enum {
 
 /* ---- both ends --------------------------------------------------------------------------------------------- */
 
+static sl_rc find_identity(struct sl_app *app, struct sl_err *e)
+{
+    return sl_aws_refresher_open(&app->refresher, app->cfg, &app->aws, e);
+}
+
 static sl_rc ask_queue(struct sl_app *app, struct sl_err *e)
 {
     return sl_sqs_ask(app->cfg, &app->aws, &app->queue, e);
@@ -134,6 +139,7 @@ static sl_rc prepare_source(struct sl_app *app, struct sl_err *e)
                                  &app->files, e);
     }
     SL_TRY(sl_aws_target_find(cfg, &app->arena, &app->aws, e));
+    SL_TRY(wait_for(app, "waiting for AWS credentials", find_identity, e));
     return wait_for(app, "waiting for the queue", ask_queue, e);
 }
 
@@ -152,6 +158,7 @@ static sl_rc prepare_dead_letters(struct sl_app *app, struct sl_err *e)
         return SL_OK;
     }
     SL_TRY(sl_aws_target_find(&cfg, &app->arena, &app->dead_aws, e));
+    app->dead_aws.identity = app->aws.identity;
     return wait_for(app, "waiting for the dead-letter queue", ask_dead_queue, e);
 }
 
@@ -336,6 +343,7 @@ void sl_app_close(struct sl_app *app)
         worker_close(&app->workers[i]);
     }
     free(app->workers);
+    sl_aws_refresher_close(&app->refresher);
     if (app->has_keys) {
         sl_key_share_done(&app->keys);
     }

@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "keys/keyring.h"
-#include "net/aws_creds.h"
+#include "net/aws_refresher.h"
 #include "pipeline/worker.h"
 #include "sink/pg_schema.h"
 #include "source/file_list.h"
@@ -29,6 +29,7 @@ struct sl_app {
     struct sl_key_share keys;
     bool has_keys;
     sem_t reloads; /* one for each SIGHUP */
+    struct sl_aws_refresher refresher;
     struct sl_aws_target aws;
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_aws_target dead_aws;  /* of the dead-letter queue, where there is one */

@@ -52,6 +52,7 @@ HEAP_FILES = {
     "src/masking/ipcrypt.c": "cipher contexts; _new and _free",
     "src/masking/masker.c": "a masker and its contexts; _new and _free",
     "src/masking/siv.c": "cipher contexts; _new and _free",
+    "src/net/aws_call.c": "what a request was signed with, until its answer",
     "src/net/http.c": "requests outlive the batch that started them",
     "src/sink/ndjson.c": "the sink itself; _open and _close",
     "src/sink/pg.c": "the sink itself; _open and _close",

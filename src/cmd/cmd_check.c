@@ -35,6 +35,7 @@ const char sl_help_check[] =
 struct checks {
     const struct sl_config *cfg;
     struct sl_arena arena;
+    struct sl_aws_refresher refresher;
     struct sl_aws_target aws;
     struct sl_keyring *ring;
     struct sl_pg_conn conn;
@@ -142,8 +143,11 @@ static void check_dead_queue(struct checks *c)
     struct sl_err e;
 
     if (cfg.dead_letter != SL_DEAD_LETTER_QUEUE ||
-        !passed(c, "dead", sl_aws_target_find(&cfg, &c->arena, &target, &e), &e) ||
-        !passed(c, "dead", sl_sqs_ask(&cfg, &target, &queue, &e), &e)) {
+        !passed(c, "dead", sl_aws_target_find(&cfg, &c->arena, &target, &e), &e)) {
+        return;
+    }
+    target.identity = c->aws.identity;
+    if (!passed(c, "dead", sl_sqs_ask(&cfg, &target, &queue, &e), &e)) {
         return;
     }
     say("ok", "dead", "bad messages go to a queue with about %lld messages, retention %lld s",
@@ -168,17 +172,31 @@ static void check_clock(struct checks *c, const struct sl_sqs_attributes *queue)
     }
 }
 
+static bool check_identity(struct checks *c)
+{
+    SL_AUTO(sl_aws_snapshot_freep) struct sl_aws_snapshot *now = NULL;
+    struct sl_err e;
+
+    if (!passed(c, "aws", sl_aws_target_find(c->cfg, &c->arena, &c->aws, &e), &e) ||
+        !passed(c, "aws", sl_aws_refresher_open(&c->refresher, c->cfg, &c->aws, &e), &e)) {
+        return false;
+    }
+    now = sl_aws_identity_take(c->aws.identity);
+    say("ok", "aws", "key %.4s... of %" SL_FMT ", region %" SL_FMT ", endpoint %" SL_FMT,
+        now->creds.access_key_id.ptr, SL_ARG(now->creds.from), SL_ARG(c->aws.region),
+        SL_ARG(c->aws.endpoint));
+    return true;
+}
+
 static void check_queue(struct checks *c)
 {
     struct sl_sqs_attributes queue;
     struct sl_err e;
     unsigned visibility_s;
 
-    if (!passed(c, "aws", sl_aws_target_find(c->cfg, &c->arena, &c->aws, &e), &e)) {
+    if (!check_identity(c)) {
         return;
     }
-    say("ok", "aws", "key %.4s..., region %" SL_FMT ", endpoint %" SL_FMT,
-        c->aws.creds.access_key_id.ptr, SL_ARG(c->aws.region), SL_ARG(c->aws.endpoint));
     if (!passed(c, "queue", sl_sqs_ask(c->cfg, &c->aws, &queue, &e), &e)) {
         return;
     }
@@ -415,6 +433,7 @@ static unsigned check_all(const struct sl_config *cfg)
     check_database(&c);
     check_vault(&c);
     sl_pg_close(&c.conn);
+    sl_aws_refresher_close(&c.refresher);
     sl_keyring_free(c.ring);
     sl_arena_done(&c.arena);
     return c.failed;

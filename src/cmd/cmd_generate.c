@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/generate_event.h"
-#include "net/aws_creds.h"
+#include "net/aws_refresher.h"
 #include "net/backoff.h"
 #include "net/http.h"
 #include "source/sqs_call.h"
@@ -62,6 +62,8 @@ struct generate_options {
 
 /* What it takes to send. */
 struct sender {
+    struct sl_config cfg;
+    struct sl_aws_refresher refresher;
     struct sl_aws_caller caller;
     struct sl_json_parser *parser;
     struct sl_arena arena; /* of the target */
@@ -197,23 +199,23 @@ static sl_rc generate_print(struct sl_generator *g, struct sl_err *e)
 static void sender_done(struct sender *s)
 {
     sl_http_free(s->caller.http);
+    sl_aws_refresher_close(&s->refresher);
     sl_json_parser_free(s->parser);
     sl_arena_done(&s->arena);
 }
 
 static sl_rc sender_init(struct sender *s, const struct generate_options *o, struct sl_err *e)
 {
-    struct sl_config cfg = { 0 };
-
-    cfg.sqs.queue_url = sl_str_of(o->queue_url);
-    cfg.sqs.region = sl_str_of(o->region);
-    cfg.sqs.endpoint = sl_str_of(o->endpoint);
     *s = (struct sender){
-        .queue_url = cfg.sqs.queue_url,
+        .cfg.sqs = { .queue_url = sl_str_of(o->queue_url),
+                     .region = sl_str_of(o->region),
+                     .endpoint = sl_str_of(o->endpoint) },
+        .queue_url = sl_str_of(o->queue_url),
         .backoff = { .base_ms = 100, .cap_ms = 5000, .random = (uint64_t)sl_clock_now_ms() },
     };
     sl_arena_init(&s->arena, TARGET_MAX_BYTES, 4096);
-    SL_TRY(sl_aws_target_find(&cfg, &s->arena, &s->caller.target, e));
+    SL_TRY(sl_aws_target_find(&s->cfg, &s->arena, &s->caller.target, e));
+    SL_TRY(sl_aws_refresher_open(&s->refresher, &s->cfg, &s->caller.target, e));
     SL_TRY(sl_json_parser_new(REPLY_MAX_BYTES, &s->parser, e));
     return sl_http_new(&s->caller.http, e);
 }

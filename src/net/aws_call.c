@@ -1,6 +1,8 @@
 /* net/aws_call.c - one action of an AWS service as a signed POST. */
 #include "net/aws_call.h"
 
+#include <stdlib.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -11,6 +13,7 @@ enum {
     AUTHORIZATION_BYTES = 1024,
     SIGNED_MAX = 5,
     HEADERS_MAX = 10,
+    ERROR_BYTES = 4096, /* of a reply, looked at for its code */
 };
 
 /* The endpoint in its parts; curl leaves default ports out of Host, and so must the signature. */
@@ -74,12 +77,13 @@ static void headers_add_signed(struct call_headers *h, struct sl_arena *a, const
 
 /* All header lines, in `a`.  The empty Expect keeps curl from waiting for a 100 (Continue). */
 static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
-                           const struct sl_aws_call *call, struct sl_arena *a, struct sl_err *e)
+                           const struct sl_aws_call *call, const struct sl_aws_creds *creds,
+                           struct sl_arena *a, struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf authorization;
     const int64_t at_ms = sl_clock_at_ms();
     const struct call_url url = call_url_of(c->target.endpoint, a);
-    const sl_str token = c->target.creds.session_token;
+    const sl_str token = creds->session_token;
     struct sl_sigv4_request request;
     char date[17];
 
@@ -101,8 +105,8 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
         .headers_n = h->signed_n,
         .body = call->body,
     };
-    SL_TRY(sl_sigv4_sign(&request, &c->target.creds, c->target.region, sl_str_of(c->service), at_ms,
-                         &c->key, &authorization, e));
+    SL_TRY(sl_sigv4_sign(&request, creds, c->target.region, sl_str_of(c->service), at_ms, &c->key,
+                         &authorization, e));
     headers_add(h, a, "authorization", sl_buf_str(&authorization));
     if (call->wants_query_errors) {
         headers_add(h, a, "x-amzn-query-mode", SL_STR("true"));
@@ -115,15 +119,92 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
     return SL_OK;
 }
 
+/* Sign with the credentials as they are now.  Returns: in *ret_number, which they are. */
+static sl_rc headers_sign(struct call_headers *h, struct sl_aws_caller *c,
+                          const struct sl_aws_call *call, struct sl_arena *a, uint64_t *ret_number,
+                          struct sl_err *e)
+{
+    SL_AUTO(sl_aws_snapshot_freep)
+    struct sl_aws_snapshot *now = sl_aws_identity_take(c->target.identity);
+
+    if (c->key_of != now->number) {
+        explicit_bzero(&c->key, sizeof c->key);
+        c->key_of = now->number;
+    }
+    *ret_number = now->number;
+    return headers_build(h, c, call, &now->creds, a, e);
+}
+
+/* A request that is out, and what it was signed with. */
+struct signed_call {
+    struct sl_aws_identity *identity;
+    uint64_t number;
+    void (*done)(void *ctx, struct sl_http_reply *reply);
+    void *ctx;
+};
+
+/* Whatever the protocol, an error's code stands in a header or near the beginning of the body.
+ * ExpiredToken is also the beginning of ExpiredTokenException. */
+static bool is_refusal(const struct sl_http_reply *reply)
+{
+    static const char *const codes[] = { "ExpiredToken", "InvalidClientTokenId",
+                                         "UnrecognizedClientException", "InvalidAccessKeyId" };
+    const size_t n = reply->body.len < ERROR_BYTES ? reply->body.len : ERROR_BYTES;
+
+    if (reply->rc != SL_OK || reply->status < 400 || reply->status > 403) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (strstr(reply->error_code, codes[i]) != NULL ||
+            (n > 0 && memmem(reply->body.ptr, n, codes[i], strlen(codes[i])) != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void signed_call_done(void *ctx, struct sl_http_reply *reply)
+{
+    const struct signed_call call = *(struct signed_call *)ctx;
+
+    free(ctx);
+    if (is_refusal(reply)) {
+        sl_aws_identity_refuse(call.identity, call.number);
+    }
+    call.done(call.ctx, reply);
+}
+
+static sl_rc request_send(struct sl_aws_caller *c, const struct sl_aws_call *call,
+                          struct sl_http_request *request, uint64_t number, struct sl_err *e)
+{
+    struct signed_call *out = calloc(1, sizeof *out);
+    sl_rc rc;
+
+    if (out == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "memory for a request ran out");
+    }
+    *out = (struct signed_call){
+        .identity = c->target.identity, .number = number, .done = call->done, .ctx = call->ctx
+    };
+    request->done = signed_call_done;
+    request->ctx = out;
+    rc = sl_http_send(c->http, request, e);
+    if (rc != SL_OK) {
+        free(out);
+    }
+    return rc;
+}
+
 sl_rc sl_aws_call_start(struct sl_aws_caller *c, const struct sl_aws_call *call, struct sl_err *e)
 {
     SL_AUTO(sl_arena_done) struct sl_arena a;
     struct call_headers headers = { 0 };
     struct sl_http_request request;
+    uint64_t number = 0;
     sl_str url;
 
     sl_arena_init(&a, CALL_ARENA_BYTES, CALL_BLOCK_BYTES);
-    SL_TRY(headers_build(&headers, c, call, &a, e));
+    SL_TRY(headers_sign(&headers, c, call, &a, &number, e));
     url = sl_arena_printf(&a, "%" SL_FMT "/", SL_ARG(c->target.endpoint));
     if (url.ptr == NULL) {
         return SL_FAIL(e, SL_NOMEM, "memory for the URL of a request ran out");
@@ -134,10 +215,8 @@ sl_rc sl_aws_call_start(struct sl_aws_caller *c, const struct sl_aws_call *call,
         .body = call->body,
         .reply_max_bytes = call->reply_max_bytes,
         .timeout_ms = call->timeout_ms,
-        .done = call->done,
-        .ctx = call->ctx,
     };
-    return sl_http_send(c->http, &request, e);
+    return request_send(c, call, &request, number, e);
 }
 
 struct call_answer {

@@ -5,8 +5,8 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "net/aws_creds.h"
 #include "net/aws_sigv4.h"
+#include "net/aws_target.h"
 #include "net/http.h"
 
 /* Who calls: one a thread.  `http` and what `target` points to are borrowed. */
@@ -15,6 +15,7 @@ struct sl_aws_caller {
     struct sl_aws_target target;
     const char *service;     /* as signed for: "sqs", "kms" */
     struct sl_sigv4_key key; /* zeroed at first */
+    uint64_t key_of;         /* the number of the snapshot that it was derived from */
 };
 
 struct sl_aws_call {
@@ -30,7 +31,8 @@ struct sl_aws_call {
     void *ctx;
 };
 
-/* Sign and start an action; its answer comes through `done`, from a later sl_http_wait.
+/* Sign and start an action; its answer comes through `done`, from a later sl_http_wait.  When the
+ * answer says that the credentials are good no more, others are asked for at once.
  *
  * Errors:  SL_CRYPTO (stop)  the signature could not be made
  *          SL_NOMEM (retry)

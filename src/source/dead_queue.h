@@ -9,7 +9,7 @@
 #define SLUICE_SOURCE_DEAD_QUEUE_H
 
 #include "config/config.h"
-#include "net/aws_creds.h"
+#include "net/aws_target.h"
 #include "net/http.h"
 #include "record/batch.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/stop.h"
 #include "config/config.h"
-#include "net/aws_creds.h"
+#include "net/aws_target.h"
 #include "source/source.h"
 #include "source/sqs_shared.h"
 #include "telemetry/counters.h"

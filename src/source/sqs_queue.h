@@ -3,7 +3,7 @@
 #define SLUICE_SOURCE_SQS_QUEUE_H
 
 #include "config/config.h"
-#include "net/aws_creds.h"
+#include "net/aws_target.h"
 #include "source/sqs_json.h"
 
 /* Ask a queue for its counts and settings, waiting for the answer.

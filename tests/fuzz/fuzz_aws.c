@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "fuzz.h"
-#include "net/aws_creds.h"
+#include "net/aws_target.h"
 #include "net/ini.h"
 
 enum { TEXT_MAX = 16 << 10, TELLING_BYTES = 16 };
@@ -110,14 +110,14 @@ static bool is_visible(sl_str s)
     return true;
 }
 
-static void check_target(const struct sl_aws_target *t)
+static void check_found(const struct sl_aws_target *t, const struct sl_aws_creds *creds)
 {
     const sl_str endpoint = t->endpoint;
 
-    must(t->creds.access_key_id.len > 0 && t->creds.secret_access_key.len > 0 && t->region.len > 0,
+    must(creds->access_key_id.len > 0 && creds->secret_access_key.len > 0 && t->region.len > 0,
          "an identity that is none");
-    must(is_visible(t->creds.access_key_id) && is_visible(t->creds.secret_access_key) &&
-             is_visible(t->creds.session_token) && is_visible(t->region) && is_visible(endpoint),
+    must(is_visible(creds->access_key_id) && is_visible(creds->secret_access_key) &&
+             is_visible(creds->session_token) && is_visible(t->region) && is_visible(endpoint),
          "a header could be broken");
     must((sl_str_starts(endpoint, SL_STR("http://")) ||
           sl_str_starts(endpoint, SL_STR("https://"))) &&
@@ -153,6 +153,7 @@ static void check_identity(sl_str text, const char *profile)
     const struct sl_config cfg = { .sqs = { .queue_url = SL_STR("http://localhost:4566/0/q"),
                                             .profile = sl_str_of(profile) } };
     struct sl_aws_target target = { 0 };
+    struct sl_aws_creds creds = { 0 };
     struct sl_err e = { 0 };
     sl_str rest = text;
     const sl_str credentials = sl_str_cut(&rest, '\0');
@@ -163,9 +164,12 @@ static void check_identity(sl_str text, const char *profile)
     file_fill(1, "AWS_CONFIG_FILE", rest);
     rc = sl_aws_target_find(&cfg, &a, &target, &e);
     if (rc == SL_OK) {
-        check_target(&target);
+        rc = sl_aws_creds_find(&cfg, &a, &creds, &e);
+    }
+    if (rc == SL_OK) {
+        check_found(&target, &creds);
     } else {
-        must(rc == SL_CONFIG && target.endpoint.ptr == NULL, "a refusal of another kind");
+        must(rc == SL_CONFIG && creds.access_key_id.ptr == NULL, "a refusal of another kind");
         must_say(&e, rc);
         check_quotes(credentials, rest, e.msg);
         check_quotes(rest, credentials, e.msg);

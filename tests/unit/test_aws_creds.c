@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "net/aws_creds.h"
+#include "net/aws_target.h"
 #include "net/ini.h"
 
 #define QUEUE "https://sqs.eu-west-1.amazonaws.com/123456789012/logins"
@@ -24,6 +24,7 @@ struct home {
     struct sl_config cfg;
     struct sl_arena arena;
     struct sl_aws_target target;
+    struct sl_aws_creds creds;
     struct sl_err err;
 };
 
@@ -86,7 +87,9 @@ static void write_file(const char *path, const char *text)
 static sl_rc find(struct home *h)
 {
     h->err = (struct sl_err){ 0 };
-    return sl_aws_target_find(&h->cfg, &h->arena, &h->target, &h->err);
+    h->target = (struct sl_aws_target){ 0 };
+    SL_TRY(sl_aws_target_find(&h->cfg, &h->arena, &h->target, &h->err));
+    return sl_aws_creds_find(&h->cfg, &h->arena, &h->creds, &h->err);
 }
 
 static void assert_str(sl_str s, const char *expect)
@@ -122,9 +125,10 @@ static void the_configuration_comes_first(void **state)
     h->cfg.sqs.region = SL_STR("ap-south-1");
     h->cfg.sqs.endpoint = SL_STR("http://127.0.0.1:2/");
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "cfg-id");
-    assert_str(h->target.creds.secret_access_key, "cfg-secret");
-    assert_str(h->target.creds.session_token, "");
+    assert_str(h->creds.access_key_id, "cfg-id");
+    assert_str(h->creds.secret_access_key, "cfg-secret");
+    assert_str(h->creds.session_token, "");
+    assert_str(h->creds.from, "the configuration");
     assert_str(h->target.region, "ap-south-1");
     assert_str(h->target.endpoint, "http://127.0.0.1:2");
 }
@@ -139,9 +143,9 @@ static void a_configured_profile_comes_before_the_environment(void **state)
                                "aws_session_token=file-token\n");
     h->cfg.sqs.profile = SL_STR("loader");
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "file-id");
-    assert_str(h->target.creds.secret_access_key, "file/secret+=");
-    assert_str(h->target.creds.session_token, "file-token");
+    assert_str(h->creds.access_key_id, "file-id");
+    assert_str(h->creds.secret_access_key, "file/secret+=");
+    assert_str(h->creds.session_token, "file-token");
 }
 
 static void the_environment_comes_before_the_profile_of_the_environment(void **state)
@@ -154,17 +158,17 @@ static void the_environment_comes_before_the_profile_of_the_environment(void **s
     write_file(h->credentials,
                "[loader]\naws_access_key_id=file-id\naws_secret_access_key=file-secret\n");
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "env-id");
-    assert_str(h->target.creds.session_token, "old-token");
+    assert_str(h->creds.access_key_id, "env-id");
+    assert_str(h->creds.session_token, "old-token");
     (void)setenv("AWS_SESSION_TOKEN", "new-token", 1);
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.session_token, "new-token");
+    assert_str(h->creds.session_token, "new-token");
 
     (void)unsetenv("AWS_ACCESS_KEY_ID");
     (void)unsetenv("AWS_SECRET_ACCESS_KEY");
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "file-id");
-    assert_str(h->target.creds.session_token, "");
+    assert_str(h->creds.access_key_id, "file-id");
+    assert_str(h->creds.session_token, "");
 }
 
 static void the_default_profile_needs_no_naming(void **state)
@@ -175,8 +179,8 @@ static void the_default_profile_needs_no_naming(void **state)
     write_file(h->config, "[default]\r\nregion = eu-north-1 # where it is\r\n"
                           "AWS_ACCESS_KEY_ID = id\r\naws_secret_access_key = secret\r\n");
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "id");
-    assert_str(h->target.creds.secret_access_key, "secret");
+    assert_str(h->creds.access_key_id, "id");
+    assert_str(h->creds.secret_access_key, "secret");
     assert_str(h->target.region, "eu-north-1");
     assert_str(h->target.endpoint, "http://127.0.0.1:9324");
 }
@@ -192,7 +196,7 @@ static void sections_of_the_config_file_are_named_profile_x(void **state)
     write_file(h->credentials,
                "; a comment\n[two words]\naws_access_key_id = id\naws_secret_access_key = s\n");
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "id");
+    assert_str(h->creds.access_key_id, "id");
     assert_str(h->target.region, "eu-north-1");
 }
 
@@ -203,8 +207,8 @@ static void the_credentials_file_wins_over_the_config_file(void **state)
     write_file(h->config, "[default]\naws_access_key_id=config\naws_secret_access_key=config\n");
     write_file(h->credentials, "[default]\naws_access_key_id=creds\naws_secret_access_key=creds\n");
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "creds");
-    assert_str(h->target.creds.secret_access_key, "creds");
+    assert_str(h->creds.access_key_id, "creds");
+    assert_str(h->creds.secret_access_key, "creds");
 }
 
 static void variables_name_other_files(void **state)
@@ -216,7 +220,7 @@ static void variables_name_other_files(void **state)
     (void)setenv("AWS_CONFIG_FILE", "/nowhere/config", 1);
     (void)setenv("AWS_PROFILE", "x", 1);
     assert_int_equal(find(h), SL_OK);
-    assert_str(h->target.creds.access_key_id, "id");
+    assert_str(h->creds.access_key_id, "id");
 }
 
 static void endpoints_are_looked_for_in_order(void **state)
@@ -272,7 +276,7 @@ static void says_where_it_looked_for_credentials(void **state)
                    "profile default of ");
     assert_says(h, h->credentials);
     assert_says(h, "(No such file or directory)");
-    assert_null(h->target.region.ptr);
+    assert_null(h->creds.access_key_id.ptr);
 
     assert_int_equal(mkdir(h->credentials, 0700), 0);
     assert_int_equal(find(h), SL_CONFIG);

@@ -1,0 +1,131 @@
+/* net/aws_target.c - where an SQS queue is asked. */
+#include "net/aws_target.h"
+
+#include "net/aws_profile.h"
+
+/* "us-east-1", "us-gov-west-1": words and a number, parted by at least two dashes. */
+static bool is_region(sl_str s)
+{
+    unsigned dashes = 0;
+
+    if (s.len == 0 || s.ptr[s.len - 1] < '0' || s.ptr[s.len - 1] > '9') {
+        return false;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        const char c = s.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
+            return false;
+        }
+        dashes += c == '-';
+    }
+    return dashes >= 2;
+}
+
+/* Host and port: what stands behind "://", up to the path. */
+static sl_str host_of(sl_str url)
+{
+    const char *at = url.len == 0 ? NULL : memmem(url.ptr, url.len, "://", 3);
+
+    if (at == NULL) {
+        return (sl_str){ 0 };
+    }
+    url = (sl_str){ at + 3, url.len - (size_t)(at + 3 - url.ptr) };
+    return sl_str_cut(&url, '/');
+}
+
+sl_str sl_aws_region_of_url(sl_str url)
+{
+    sl_str rest = host_of(url);
+    const sl_str host = sl_str_cut(&rest, ':');
+    sl_str before = { 0 };
+
+    if (sl_str_eq(host, SL_STR("queue.amazonaws.com")) ||
+        sl_str_eq(host, SL_STR("sqs.amazonaws.com"))) {
+        return SL_STR("us-east-1");
+    }
+    rest = host;
+    while (rest.len > 0) {
+        const sl_str label = sl_str_cut(&rest, '.');
+        const bool is_sqs =
+            sl_str_eq(before, SL_STR("sqs")) || sl_str_eq(before, SL_STR("sqs-fips"));
+
+        if (is_sqs && is_region(label)) {
+            return label;
+        }
+        if (sl_str_eq(label, SL_STR("queue")) && is_region(before)) {
+            return before;
+        }
+        before = label;
+    }
+    return (sl_str){ 0 };
+}
+
+static sl_rc region_find(const struct sl_config *cfg, const struct sl_aws_profiles *p,
+                         struct sl_aws_target *ret, struct sl_err *e)
+{
+    sl_str region = sl_aws_first(cfg->sqs.region, sl_aws_region_of_url(cfg->sqs.queue_url));
+
+    region = sl_aws_first(region, sl_aws_env("AWS_REGION"));
+    region = sl_aws_first(region, sl_aws_env("AWS_DEFAULT_REGION"));
+    region = sl_aws_first(region, sl_aws_profile_get(p, p->name, SL_STR("region")));
+    if (region.len == 0) {
+        return SL_FAIL(e, SL_CONFIG,
+                       "no AWS region: not sqs.region, not in the queue URL, not AWS_REGION or "
+                       "AWS_DEFAULT_REGION, nor in profile %" SL_FMT " of %" SL_FMT,
+                       SL_ARG(p->name), SL_ARG(sl_aws_profiles_places(p)));
+    }
+    if (!sl_aws_is_visible(region)) {
+        return SL_FAIL(e, SL_CONFIG, "AWS region \"%" SL_FMT "\" is not one", SL_ARG(region));
+    }
+    ret->region = region;
+    return SL_OK;
+}
+
+/* Scheme and host of a URL; "" when it is none. */
+static sl_str origin_of(sl_str url)
+{
+    const sl_str host = host_of(url);
+
+    return host.len == 0 ? host : (sl_str){ url.ptr, (size_t)(host.ptr + host.len - url.ptr) };
+}
+
+static sl_rc endpoint_find(const struct sl_config *cfg, const struct sl_aws_profiles *p,
+                           struct sl_aws_target *ret, struct sl_err *e)
+{
+    sl_str endpoint = sl_aws_first(cfg->sqs.endpoint, sl_aws_env("AWS_ENDPOINT_URL_SQS"));
+    bool is_http;
+
+    endpoint = sl_aws_first(endpoint, sl_aws_env("AWS_ENDPOINT_URL"));
+    endpoint = sl_aws_first(endpoint, sl_aws_profile_endpoint(p, "sqs"));
+    endpoint = sl_aws_first(endpoint, origin_of(cfg->sqs.queue_url));
+    while (endpoint.len > 0 && endpoint.ptr[endpoint.len - 1] == '/') {
+        endpoint.len--;
+    }
+    is_http =
+        sl_str_starts(endpoint, SL_STR("http://")) || sl_str_starts(endpoint, SL_STR("https://"));
+    if (!is_http || host_of(endpoint).len == 0 || !sl_aws_is_visible(endpoint)) {
+        return SL_FAIL(e, SL_CONFIG, "SQS endpoint \"%" SL_FMT "\" is not an http or https URL",
+                       SL_ARG(endpoint));
+    }
+    ret->endpoint = endpoint;
+    return SL_OK;
+}
+
+sl_rc sl_aws_target_find(const struct sl_config *cfg, struct sl_arena *a, struct sl_aws_target *ret,
+                         struct sl_err *e)
+{
+    struct sl_aws_profiles profiles;
+    struct sl_aws_target target = { 0 };
+
+    SL_TRY(sl_aws_profiles_load(cfg, a, &profiles, e));
+    SL_TRY(region_find(cfg, &profiles, &target, e));
+    SL_TRY(endpoint_find(cfg, &profiles, &target, e));
+    target.region = sl_arena_copy(a, target.region);
+    target.endpoint = sl_arena_copy(a, target.endpoint);
+    if (target.region.ptr == NULL || target.endpoint.ptr == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "memory for the AWS endpoint ran out");
+    }
+    *ret = target;
+    return SL_OK;
+}

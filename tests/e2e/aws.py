@@ -1,0 +1,164 @@
+"""aws.py - keys that somebody hands out, and a queue that asks for them.
+
+    Keys   the access keys there are, with their secret, their token and their end
+    Gate   in front of moto: checks every signature against Keys, and signs anew for moto
+"""
+import datetime
+import hashlib
+import hmac
+import http.server
+import json
+import re
+import secrets
+import threading
+import time
+import urllib.request
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/"
+                           r"aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})")
+
+
+class Key:
+    def __init__(self, seconds, token):
+        self.id = "ASIA" + secrets.token_hex(8).upper()
+        self.secret = secrets.token_urlsafe(30)
+        self.token = secrets.token_urlsafe(60) if token else None
+        self.ends = None if seconds is None else time.time() + seconds
+
+    @property
+    def is_over(self):
+        return self.ends is not None and time.time() >= self.ends
+
+    @property
+    def expiration(self):
+        return datetime.datetime.fromtimestamp(
+            self.ends, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def profile(self, name="default"):
+        text = (f"[{name}]\naws_access_key_id = {self.id}\n"
+                f"aws_secret_access_key = {self.secret}\n")
+        return text + (f"aws_session_token = {self.token}\n" if self.token else "")
+
+
+class Keys:
+    def __init__(self):
+        self.all = {}
+
+    def new(self, seconds=None, token=True):
+        key = Key(seconds, token)
+        self.all[key.id] = key
+        return key
+
+    def forget(self, key):
+        del self.all[key.id]
+
+    def refusal(self, method, headers, body):
+        """The code with which AWS would refuse this request, None if it would not."""
+        match = AUTHORIZATION.fullmatch(headers.get("Authorization", ""))
+        if not match:
+            return "MissingAuthenticationToken"
+        key = self.all.get(match[1])
+        if key is None:
+            return "InvalidClientTokenId"
+        if headers.get("X-Amz-Security-Token") != key.token:
+            return "InvalidClientTokenId"
+        if signature(method, headers, body, key.secret, match) != match[6]:
+            return "SignatureDoesNotMatch"
+        return "ExpiredToken" if key.is_over else None
+
+
+def signature(method, headers, body, secret, match):
+    """Signature Version 4, from its description; of the path / without a query."""
+    _, day, region, service, names, _ = match.groups()
+    canonical = "\n".join(
+        [method, "/", ""] + [f"{n}:{headers[n].strip()}" for n in names.split(";")]
+        + ["", names, hashlib.sha256(body).hexdigest()])
+    text = "\n".join(["AWS4-HMAC-SHA256", headers["X-Amz-Date"],
+                      f"{day}/{region}/{service}/aws4_request",
+                      hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in (day, region, service, "aws4_request", text):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key.hex()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, handler, owner):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.owner = owner
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request, client_address):
+        """A client that goes away is no news."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_):
+        pass
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Gate:
+    def __init__(self, moto, keys):
+        self.moto = moto
+        self.keys = keys
+        self.refused = []
+        self.used = []
+        self.server = Server(GateHandler, self)
+        self.url = self.server.url
+
+    def forward(self, headers, body):
+        request = AWSRequest("POST", self.moto.url + "/", data=body, headers={
+            n: headers[n] for n in ("Content-Type", "X-Amz-Target", "X-Amzn-Query-Mode")
+            if n in headers})
+        credentials = boto3.session.Session(self.moto.key_id, self.moto.secret).get_credentials()
+        SigV4Auth(credentials, "sqs", "us-east-1").add_auth(request)
+        try:
+            with urllib.request.urlopen(urllib.request.Request(
+                    self.moto.url + "/", data=body, headers=dict(request.headers.items()))) as r:
+                return r.status, r.read()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read()
+
+    def stop(self):
+        self.server.stop()
+
+
+class GateHandler(Handler):
+    def do_POST(self):
+        gate, body = self.server.owner, self.body()
+        code = gate.keys.refusal("POST", self.headers, body)
+        if code:
+            gate.refused.append(code)
+            self.answer(403, json.dumps({"__type": "com.amazonaws.sqs#" + code}).encode(),
+                        Content_Type="application/x-amz-json-1.0")
+            return
+        gate.used.append(AUTHORIZATION.fullmatch(self.headers["Authorization"])[1])
+        status, answer = gate.forward(self.headers, body)
+        self.answer(status, answer, Content_Type="application/x-amz-json-1.0")
