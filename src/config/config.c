@@ -57,6 +57,8 @@ static sl_rc config_check_credentials(const struct sl_reading *rd, const struct 
         { "source.sqs.access_key_id", "source.sqs.secret_access_key" },
         { "source.sqs.secret_access_key", "source.sqs.access_key_id" },
         { "source.sqs.session_token", "source.sqs.access_key_id" },
+        { "source.sqs.external_id", "source.sqs.role_arn" },
+        { "source.sqs.role_session_name", "source.sqs.role_arn" },
     };
 
     for (unsigned i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {

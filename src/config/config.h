@@ -111,6 +111,9 @@ struct sl_config {
         sl_str access_key_id;
         sl_str secret_access_key;
         sl_str session_token;
+        sl_str role_arn; /* "" = none */
+        sl_str external_id;
+        sl_str role_session_name;
         unsigned visibility_timeout_s; /* 0 = the queue's own */
         unsigned wait_time_s;
         unsigned receives; /* in flight, a worker; 0 = auto */

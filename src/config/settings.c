@@ -71,6 +71,34 @@ static const struct sl_setting rows[] = {
         .doc = "The session token that goes with temporary credentials.",
     },
     {
+        .path = "source.sqs.role_arn",
+        AT(sqs.role_arn),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 20, /* STS limits, here and below */
+        .max = 2048,
+        .preset_doc = "none",
+        .doc = "A role to become, as whoever the credentials are of: for a queue of another "
+               "account.",
+    },
+    {
+        .path = "source.sqs.external_id",
+        AT(sqs.external_id),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 2,
+        .max = 1224,
+        .preset_doc = "none",
+        .doc = "What the other account asks for before `role_arn` may be assumed.",
+    },
+    {
+        .path = "source.sqs.role_session_name",
+        AT(sqs.role_session_name),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 2,
+        .max = 64,
+        .preset_doc = "`sluice`",
+        .doc = "The name that the other account sees in its logs.",
+    },
+    {
         .path = "source.sqs.visibility_timeout",
         AT(sqs.visibility_timeout_s),
         .kind = SL_KIND_SECONDS,

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "net/http_fetch.h"
 
 enum {
     CALL_ARENA_BYTES = 64 * 1024, /* headers; a session token is some KiB at most */
@@ -119,10 +120,9 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
     return SL_OK;
 }
 
-/* Sign with the credentials as they are now.  Returns: in *ret_number, which they are. */
+/* Sign with the credentials as they are now. */
 static sl_rc headers_sign(struct call_headers *h, struct sl_aws_caller *c,
-                          const struct sl_aws_call *call, struct sl_arena *a, uint64_t *ret_number,
-                          struct sl_err *e)
+                          const struct sl_aws_call *call, struct sl_arena *a, struct sl_err *e)
 {
     SL_AUTO(sl_aws_snapshot_freep)
     struct sl_aws_snapshot *now = sl_aws_identity_take(c->target.identity);
@@ -131,7 +131,6 @@ static sl_rc headers_sign(struct call_headers *h, struct sl_aws_caller *c,
         explicit_bzero(&c->key, sizeof c->key);
         c->key_of = now->number;
     }
-    *ret_number = now->number;
     return headers_build(h, c, call, &now->creds, a, e);
 }
 
@@ -174,8 +173,29 @@ static void signed_call_done(void *ctx, struct sl_http_reply *reply)
     call.done(call.ctx, reply);
 }
 
+/* The request of a call, its texts in `a`. */
+static sl_rc request_build(struct sl_aws_caller *c, const struct sl_aws_call *call,
+                           struct call_headers *headers, struct sl_arena *a,
+                           struct sl_http_request *ret, struct sl_err *e)
+{
+    const sl_str url = sl_arena_printf(a, "%" SL_FMT "/", SL_ARG(c->target.endpoint));
+
+    if (url.ptr == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "memory for the URL of a request ran out");
+    }
+    SL_TRY(headers_sign(headers, c, call, a, e));
+    *ret = (struct sl_http_request){
+        .url = url.ptr,
+        .headers = headers->lines,
+        .body = call->body,
+        .reply_max_bytes = call->reply_max_bytes,
+        .timeout_ms = call->timeout_ms,
+    };
+    return SL_OK;
+}
+
 static sl_rc request_send(struct sl_aws_caller *c, const struct sl_aws_call *call,
-                          struct sl_http_request *request, uint64_t number, struct sl_err *e)
+                          struct sl_http_request *request, struct sl_err *e)
 {
     struct signed_call *out = calloc(1, sizeof *out);
     sl_rc rc;
@@ -184,7 +204,7 @@ static sl_rc request_send(struct sl_aws_caller *c, const struct sl_aws_call *cal
         return SL_FAIL(e, SL_NOMEM, "memory for a request ran out");
     }
     *out = (struct signed_call){
-        .identity = c->target.identity, .number = number, .done = call->done, .ctx = call->ctx
+        .identity = c->target.identity, .number = c->key_of, .done = call->done, .ctx = call->ctx
     };
     request->done = signed_call_done;
     request->ctx = out;
@@ -200,23 +220,22 @@ sl_rc sl_aws_call_start(struct sl_aws_caller *c, const struct sl_aws_call *call,
     SL_AUTO(sl_arena_done) struct sl_arena a;
     struct call_headers headers = { 0 };
     struct sl_http_request request;
-    uint64_t number = 0;
-    sl_str url;
 
     sl_arena_init(&a, CALL_ARENA_BYTES, CALL_BLOCK_BYTES);
-    SL_TRY(headers_sign(&headers, c, call, &a, &number, e));
-    url = sl_arena_printf(&a, "%" SL_FMT "/", SL_ARG(c->target.endpoint));
-    if (url.ptr == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "memory for the URL of a request ran out");
-    }
-    request = (struct sl_http_request){
-        .url = url.ptr,
-        .headers = headers.lines,
-        .body = call->body,
-        .reply_max_bytes = call->reply_max_bytes,
-        .timeout_ms = call->timeout_ms,
-    };
-    return request_send(c, call, &request, number, e);
+    SL_TRY(request_build(c, call, &headers, &a, &request, e));
+    return request_send(c, call, &request, e);
+}
+
+sl_rc sl_aws_call_once(struct sl_aws_caller *c, const struct sl_aws_call *call,
+                       const struct sl_stop *stop, struct sl_http_reply *ret, struct sl_err *e)
+{
+    SL_AUTO(sl_arena_done) struct sl_arena a;
+    struct call_headers headers = { 0 };
+    struct sl_http_request request;
+
+    sl_arena_init(&a, CALL_ARENA_BYTES, CALL_BLOCK_BYTES);
+    SL_TRY(request_build(c, call, &headers, &a, &request, e));
+    return sl_http_fetch(&request, stop, ret, e);
 }
 
 struct call_answer {

@@ -4,6 +4,7 @@
 #define SLUICE_NET_AWS_CALL_H
 
 #include "base/err.h"
+#include "base/stop.h"
 #include "base/str.h"
 #include "net/aws_sigv4.h"
 #include "net/aws_target.h"
@@ -50,5 +51,15 @@ sl_rc sl_aws_call_start(struct sl_aws_caller *c, const struct sl_aws_call *call,
  */
 sl_rc sl_aws_call_wait(struct sl_aws_caller *c, const struct sl_aws_call *call,
                        struct sl_http_reply *ret, struct sl_err *e) SL_MUST_CHECK;
+
+/* The same with a client of its own, until a stop is asked for; `http` and `done` are not used.
+ *
+ * Owns:    *ret, as in sl_aws_call_wait
+ * Errors:  as sl_aws_call_start and sl_http_fetch
+ * Blocks:  up to timeout_ms of the call
+ */
+sl_rc sl_aws_call_once(struct sl_aws_caller *c, const struct sl_aws_call *call,
+                       const struct sl_stop *stop, struct sl_http_reply *ret, struct sl_err *e)
+    SL_MUST_CHECK;
 
 #endif

@@ -17,16 +17,18 @@ struct sl_aws_creds {
 };
 
 /* Find an identity: configuration, configured profile, environment, profile of AWS_PROFILE
- * (default).
+ * (default), web identity; and become the role of the configuration.
  *
+ * Shape:   region is that of the queue, for STS; stop may be NULL
  * Owns:    *ret lives in `a`
  * Errors:  SL_CONFIG (stop)  nothing found, or a profile that is not there or needs what is not
  *                            supported; says where it looked
- *          SL_NOMEM (retry)
- * Blocks:  on files
+ *          those of sl_aws_sts_assume, where somebody has to be asked
+ * Blocks:  on files, and on each that is asked, 10 s
  * Source:  https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
  */
-sl_rc sl_aws_creds_find(const struct sl_config *cfg, struct sl_arena *a, struct sl_aws_creds *ret,
-                        struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_aws_creds_find(const struct sl_config *cfg, sl_str region, const struct sl_stop *stop,
+                        struct sl_arena *a, struct sl_aws_creds *ret, struct sl_err *e)
+    SL_MUST_CHECK;
 
 #endif

@@ -47,7 +47,7 @@ static sl_rc snapshot_find(struct sl_aws_refresher *r, struct sl_aws_snapshot **
     struct sl_aws_creds creds;
 
     sl_arena_init(&a, ARENA_MAX_BYTES, ARENA_BLOCK_BYTES);
-    SL_TRY(sl_aws_creds_find(r->cfg, &a, &creds, e));
+    SL_TRY(sl_aws_creds_find(r->cfg, r->region, &r->stop, &a, &creds, e));
     return sl_aws_snapshot_new(&creds, ret, e);
 }
 
@@ -178,7 +178,7 @@ sl_rc sl_aws_refresher_open(struct sl_aws_refresher *r, const struct sl_config *
 {
     struct sl_aws_snapshot *first = NULL;
 
-    *r = (struct sl_aws_refresher){ .cfg = cfg };
+    *r = (struct sl_aws_refresher){ .cfg = cfg, .region = target->region };
     SL_TRY(snapshot_find(r, &first, e));
     sl_aws_identity_init(&r->identity, first);
     if (thread_start(r) != 0) {

@@ -11,6 +11,7 @@
 struct sl_aws_refresher {
     struct sl_aws_identity identity;
     const struct sl_config *cfg;
+    sl_str region;
     struct sl_stop stop;
     pthread_t thread;
     bool is_open;
@@ -18,7 +19,8 @@ struct sl_aws_refresher {
 
 /* Find the identity, start to keep it fresh, and let `target` use it.
  *
- * Owns:    `cfg` is borrowed; end with sl_aws_refresher_close, after all who use the identity
+ * Shape:   target has its region
+ * Owns:    `cfg` and the region are borrowed; end with sl_aws_refresher_close, after all who use the identity
  * Errors:  those of sl_aws_creds_find; then there is nothing to close
  * Blocks:  as sl_aws_creds_find
  */

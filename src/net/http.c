@@ -188,6 +188,25 @@ static bool call_headers(struct sl_http_call *call, const char *const *headers)
     return true;
 }
 
+/* The handle remembers its last request. */
+static bool call_method(CURL *easy, const struct sl_http_request *request)
+{
+    const char *body = request->body.len > 0 ? request->body.ptr : "";
+
+    if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
+                         request->method == SL_HTTP_PUT ? "PUT" : NULL) != CURLE_OK ||
+        curl_easy_setopt(easy, CURLOPT_PROXY, request->is_direct ? "" : NULL) != CURLE_OK) {
+        return false;
+    }
+    if (request->method == SL_HTTP_GET) {
+        return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    }
+    return curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) ==
+               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
+}
+
 static bool call_prepare(struct sl_http_call *call, const struct sl_http_request *request)
 {
     call->done = request->done;
@@ -197,10 +216,7 @@ static bool call_prepare(struct sl_http_call *call, const struct sl_http_request
     sl_buf_init(&call->reply.body, request->reply_max_bytes + SL_JSON_PADDING);
     return call_headers(call, request->headers) &&
            curl_easy_setopt(call->easy, CURLOPT_URL, request->url) == CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_POST, 1L) == CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                            (curl_off_t)request->body.len) == CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, request->body.ptr) == CURLE_OK &&
+           call_method(call->easy, request) &&
            curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
            curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK;
 }

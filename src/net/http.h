@@ -20,10 +20,14 @@ struct sl_http_reply {
     char error_code[96]; /* header x-amzn-query-error, up to ';' */
 };
 
+enum sl_http_method { SL_HTTP_POST, SL_HTTP_GET, SL_HTTP_PUT };
+
 struct sl_http_request {
+    enum sl_http_method method;
+    bool is_direct; /* through no proxy, whatever the environment says */
     const char *url;
     const char *const *headers; /* "Name: value", NULL at the end; copied */
-    sl_str body;                /* copied */
+    sl_str body;                /* copied; a GET has none */
     size_t reply_max_bytes;
     unsigned timeout_ms; /* for the whole of it */
 
@@ -38,7 +42,7 @@ sl_rc sl_http_new(struct sl_http **ret, struct sl_err *e) SL_MUST_CHECK;
 /* Abort what is under way and free; `done` is called with SL_STOPPED and must not send again. */
 void sl_http_free(struct sl_http *h);
 
-/* Start a POST.  TLS certificates are verified; AWS_CA_BUNDLE names another bundle; proxies as in
+/* Start a request; redirections are not followed.  TLS certificates are verified; AWS_CA_BUNDLE names another bundle; proxies as in
  * HTTPS_PROXY, NO_PROXY.
  * Errors: SL_NOMEM (retry) */
 sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request, struct sl_err *e)

@@ -2,6 +2,7 @@
 
     Keys   the access keys there are, with their secret, their token and their end
     Gate   in front of moto: checks every signature against Keys, and signs anew for moto
+    Sts    hands out keys for roles, to those who may have them
 """
 import datetime
 import hashlib
@@ -12,6 +13,8 @@ import re
 import secrets
 import threading
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 
 import boto3
@@ -162,3 +165,59 @@ class GateHandler(Handler):
         gate.used.append(AUTHORIZATION.fullmatch(self.headers["Authorization"])[1])
         status, answer = gate.forward(self.headers, body)
         self.answer(status, answer, Content_Type="application/x-amz-json-1.0")
+
+
+STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+
+
+class Sts:
+    """`roles`: the external id that each role asks for, or None; `tokens`: web identities."""
+
+    def __init__(self, keys, seconds=3600):
+        self.keys = keys
+        self.seconds = seconds
+        self.roles = {}
+        self.tokens = set()
+        self.asked = []
+        self.fault = None  # (status, body) in place of an answer
+        self.server = Server(StsHandler, self)
+        self.url = self.server.url
+
+    def answer(self, action):
+        key = self.keys.new(self.seconds)
+        return 200, (f'<{action}Response xmlns="{STS_NAMESPACE}"><{action}Result><Credentials>'
+                     f"<AccessKeyId>{key.id}</AccessKeyId><SecretAccessKey>{key.secret}"
+                     f"</SecretAccessKey><SessionToken>{key.token}</SessionToken><Expiration>"
+                     f"{key.expiration}</Expiration></Credentials></{action}Result>"
+                     f"</{action}Response>")
+
+    def refusal(self, action, request, headers, body):
+        if action == "AssumeRole":
+            code = self.keys.refusal("POST", headers, body)
+            if code:
+                return code
+        elif request.get("WebIdentityToken") not in self.tokens or "Authorization" in headers:
+            return "InvalidIdentityToken"
+        if request["RoleArn"] not in self.roles:
+            return "AccessDenied"
+        return ("AccessDenied" if self.roles[request["RoleArn"]] != request.get("ExternalId")
+                else None)
+
+    def stop(self):
+        self.server.stop()
+
+
+class StsHandler(Handler):
+    def do_POST(self):
+        sts, body = self.server.owner, self.body()
+        request = dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True))
+        action = request["Action"]
+        sts.asked.append(request)
+        assert request["Version"] == "2011-06-15" and request["RoleSessionName"]
+        status, text = sts.fault or (0, "")
+        if not status:
+            code = sts.refusal(action, request, self.headers, body)
+            status, text = (403, f'<ErrorResponse xmlns="{STS_NAMESPACE}"><Error><Type>Sender'
+                                 f"</Type><Code>{code}</Code><Message>no</Message></Error>"
+                                 f"</ErrorResponse>") if code else sts.answer(action)
+        self.answer(status, text.encode(), Content_Type="text/xml")

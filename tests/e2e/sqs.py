@@ -14,7 +14,9 @@ from wait import eventually
 
 REGION = "us-east-1"
 POLICY = ('{"Version":"2012-10-17","Statement":'
-          '[{"Effect":"Allow","Action":"sqs:*","Resource":"*"}]}')
+          '[{"Effect":"Allow","Action":["sqs:*","sts:AssumeRole"],"Resource":"*"}]}')
+TRUST = ('{"Version":"2012-10-17","Statement":'
+         '[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}]}')
 
 
 class Moto:
@@ -44,15 +46,20 @@ class Moto:
             config=Config(retries={"max_attempts": 4}, read_timeout=30, proxies={}))
 
     def make_user(self):
-        """A user who may do everything to queues and nothing else; made before verification."""
+        """A user who may do everything to queues and nothing else but become a role that may, too;
+        made before verification."""
         iam = self.client("iam", "boot", "boot")
+        self.role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=POLICY)
         iam.create_user(UserName="t")
         iam.put_user_policy(UserName="t", PolicyName="p", PolicyDocument=POLICY)
         key = iam.create_access_key(UserName="t")["AccessKey"]
         return key["AccessKeyId"], key["SecretAccessKey"]
 
-    def verify_signatures(self):
-        request = urllib.request.Request(self.url + "/moto-api/reset-auth", data=b"0",
+    def verify_signatures(self, after=0):
+        """All of them but those of the next few requests."""
+        request = urllib.request.Request(self.url + "/moto-api/reset-auth",
+                                         data=str(after).encode(),
                                          headers={"Content-Type": "text/plain"})
         urllib.request.urlopen(request).close()
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from aws import Gate, Keys
+from aws import Gate, Keys, Sts
 from events import logins
 from wait import eventually
 
@@ -24,11 +24,19 @@ def gate(moto, keys):
 
 
 @pytest.fixture
-def stranger(sluice, gate):
+def sts(keys):
+    s = Sts(keys)
+    yield s
+    s.stop()
+
+
+@pytest.fixture
+def stranger(sluice, gate, sts):
     """The program with no keys at all, in front of a queue that asks for some."""
     for name in VARIABLES:
         sluice.env.pop(name)
     sluice.env["AWS_ENDPOINT_URL_SQS"] = gate.url
+    sluice.env["AWS_ENDPOINT_URL_STS"] = sts.url
     return sluice
 
 
@@ -39,6 +47,105 @@ def write(sluice, name, text):
         f.write(text)
     os.replace(path + ".new", path)
     return path
+
+
+def check(sluice):
+    """The line of `sluice check` about the identity."""
+    sluice.make_keys()
+    result = sluice.call("check", "-c", sluice.write())
+    return next(line for line in result.text.splitlines() if " aws " in line)
+
+
+# ---- roles --------------------------------------------------------------------------------------
+
+def test_a_role_is_assumed_with_the_keys_of_another_profile(stranger, queue, keys, sts):
+    key = keys.new(token=False)
+    sts.roles["arn:aws:iam::1:role/loader"] = "outside"
+    write(stranger, ".aws/credentials", key.profile("base"))
+    write(stranger, ".aws/config",
+          "[default]\nrole_arn = arn:aws:iam::1:role/loader\nsource_profile = base\n"
+          "external_id = outside\nduration_seconds = 900\n")
+    queue.send(logins(2))
+    assert stranger.drain().loaded == 2
+    assert [r["DurationSeconds"] for r in sts.asked] == ["900"]
+    assert "of arn:aws:iam::1:role/loader, as AWS profile base, region" in check(stranger)
+
+
+def test_the_role_of_the_configuration_is_assumed_as_whoever_there_is(stranger, queue, keys, sts):
+    key = keys.new()
+    sts.roles["arn:aws:iam::2:role/their-queue"] = "contract-7"
+    write(stranger, ".aws/credentials", key.profile())
+    stranger.sqs.update(role_arn="arn:aws:iam::2:role/their-queue", external_id="contract-7",
+                        role_session_name="loader-1")
+    queue.send(logins(2))
+    assert stranger.drain().loaded == 2
+    assert sts.asked[0]["RoleSessionName"] == "loader-1"
+
+
+def test_a_role_that_may_not_be_assumed_ends_the_start(stranger, queue, keys, sts):
+    write(stranger, ".aws/credentials", keys.new().profile())
+    stranger.sqs.update(role_arn="arn:aws:iam::2:role/their-queue")
+    result = stranger.run("--until-empty")
+    assert result.rc == 78, result
+    assert ("could not become arn:aws:iam::2:role/their-queue: STS refuses (AccessDenied): no"
+            in result.err)
+
+
+def test_a_start_waits_for_sts(stranger, queue, keys, sts):
+    write(stranger, ".aws/credentials", keys.new().profile())
+    sts.roles["arn:aws:iam::2:role/their-queue"] = None
+    sts.fault = (503, "<html>busy</html>")
+    stranger.sqs.update(role_arn="arn:aws:iam::2:role/their-queue")
+    queue.send(logins(1))
+    running = stranger.begin("--until-empty")
+    eventually(lambda: len(sts.asked) >= 2, what="it asks again")
+    sts.fault = None
+    assert running.wait().summary.loaded == 1
+
+
+def test_a_web_identity_is_shown_and_its_file_read_at_every_refresh(stranger, queue, keys, sts,
+                                                                    gate, db):
+    sts.roles["arn:aws:iam::1:role/pod"] = None
+    sts.tokens = {"first.token"}
+    stranger.env["AWS_ROLE_ARN"] = "arn:aws:iam::1:role/pod"
+    stranger.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = write(stranger, "token", "first.token\n")
+    queue.send(logins(2))
+    running = stranger.begin()
+    eventually(lambda: db.has("user_logins") and db.count() == 2, what="the first are loaded")
+    write(stranger, "token", "second.token")
+    sts.tokens = {"second.token"}
+    keys.all.clear()
+    queue.send(logins(2, first=2))
+    eventually(lambda: db.count() == 4 and queue.is_empty(), what="those behind them are loaded")
+    result = running.stop()
+    assert [r["WebIdentityToken"] for r in sts.asked][::len(sts.asked) - 1] == ["first.token",
+                                                                              "second.token"]
+    assert "token" not in result.err.replace("InvalidClientTokenId", "")
+
+
+def test_a_web_identity_that_is_refused_says_so_without_the_token(stranger, queue, sts):
+    stranger.env["AWS_ROLE_ARN"] = "arn:aws:iam::1:role/pod"
+    stranger.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = write(stranger, "token", "canary.token\n")
+    result = stranger.run("--until-empty")
+    assert result.rc == 78, result
+    assert "STS refuses (InvalidIdentityToken)" in result.err and "canary" not in result.err
+
+
+def test_motos_web_identities_are_understood(sluice, queue, moto):
+    for name in VARIABLES[:2]:
+        sluice.env.pop(name)
+    sluice.env["AWS_ROLE_ARN"] = moto.role
+    sluice.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = write(sluice, "token", "any")
+    queue.send(logins(2))
+    sluice.make_keys()
+    moto.verify_signatures(after=1)  # it knows no other way to take what is not signed
+    assert sluice.drain().loaded == 2
+
+
+def test_motos_sts_is_understood(sluice, queue, moto):
+    sluice.sqs.update(role_arn=moto.role)
+    queue.send(logins(2))
+    assert sluice.drain().loaded == 2
 
 
 # ---- keys that change ---------------------------------------------------------------------------

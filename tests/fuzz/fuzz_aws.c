@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "fuzz.h"
 #include "net/aws_target.h"
+#include "net/http_fetch.h"
 #include "net/ini.h"
 
 enum { TEXT_MAX = 16 << 10, TELLING_BYTES = 16 };
@@ -82,6 +83,19 @@ static void check_ini(sl_str text)
         must(sl_ini_has(&ini, x->section), "a section that is not found");
     }
     must(x == NULL && y == NULL, "another number of entries came back");
+}
+
+/* ---- in place of the network ------------------------------------------------------------------- */
+
+sl_rc sl_http_fetch(const struct sl_http_request *request, const struct sl_stop *stop,
+                    struct sl_http_reply *ret, struct sl_err *e)
+{
+    (void)stop;
+    (void)ret;
+    for (const char *const *header = request->headers; *header != NULL; header++) {
+        must(strpbrk(*header, "\r\n") == NULL, "a header was broken");
+    }
+    return SL_FAIL(e, SL_DISCONNECTED, "nobody is there");
 }
 
 /* ---- identities -------------------------------------------------------------------------------- */
@@ -164,12 +178,13 @@ static void check_identity(sl_str text, const char *profile)
     file_fill(1, "AWS_CONFIG_FILE", rest);
     rc = sl_aws_target_find(&cfg, &a, &target, &e);
     if (rc == SL_OK) {
-        rc = sl_aws_creds_find(&cfg, &a, &creds, &e);
+        rc = sl_aws_creds_find(&cfg, target.region, NULL, &a, &creds, &e);
     }
     if (rc == SL_OK) {
         check_found(&target, &creds);
     } else {
-        must(rc == SL_CONFIG && creds.access_key_id.ptr == NULL, "a refusal of another kind");
+        must((rc == SL_CONFIG || rc == SL_DISCONNECTED) && creds.access_key_id.ptr == NULL,
+             "a refusal of another kind");
         must_say(&e, rc);
         check_quotes(credentials, rest, e.msg);
         check_quotes(rest, credentials, e.msg);

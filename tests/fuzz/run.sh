@@ -21,7 +21,7 @@ files_max=60 # of a corpus in the repository
 bytes_max=4096 # of one of its files
 sanitizers="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
 flags="-fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined -D__SANITIZE_ADDRESS__=1" # the arena asks gcc's macro
-packages="libcurl libpq libcrypto libutf8proc libzstd simdjson yaml-0.1 zlib"
+packages="expat libcurl libpq libcrypto libutf8proc libzstd simdjson yaml-0.1 zlib"
 
 build_library() {
     mkdir -p $work

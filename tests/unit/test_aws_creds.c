@@ -89,7 +89,7 @@ static sl_rc find(struct home *h)
     h->err = (struct sl_err){ 0 };
     h->target = (struct sl_aws_target){ 0 };
     SL_TRY(sl_aws_target_find(&h->cfg, &h->arena, &h->target, &h->err));
-    return sl_aws_creds_find(&h->cfg, &h->arena, &h->creds, &h->err);
+    return sl_aws_creds_find(&h->cfg, h->target.region, NULL, &h->arena, &h->creds, &h->err);
 }
 
 static void assert_str(sl_str s, const char *expect)
@@ -272,7 +272,7 @@ static void says_where_it_looked_for_credentials(void **state)
     struct home *h = *state;
 
     assert_int_equal(find(h), SL_CONFIG);
-    assert_says(h, "no AWS credentials: not sqs.access_key_id, not AWS_ACCESS_KEY_ID, nor in "
+    assert_says(h, "no AWS credentials: not sqs.access_key_id, not AWS_ACCESS_KEY_ID, not in "
                    "profile default of ");
     assert_says(h, h->credentials);
     assert_says(h, "(No such file or directory)");
@@ -306,36 +306,6 @@ static void a_profile_asked_for_must_be_there(void **state)
     set_env_creds();
     assert_int_equal(find(h), SL_CONFIG);
     assert_says(h, "there is no AWS profile missing in ");
-}
-
-static void refuses_profiles_that_need_more_than_keys(void **state)
-{
-    static const char *const needs[] = { "role_arn", "sso_session", "sso_start_url",
-                                         "credential_process", "web_identity_token_file" };
-    struct home *h = *state;
-
-    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
-        char text[128];
-
-        (void)snprintf(text, sizeof text, "[default]\n%s = something\n", needs[i]);
-        write_file(h->config, text);
-        assert_int_equal(find(h), SL_CONFIG);
-        assert_says(h, needs[i]);
-        assert_says(h, "not supported by this version");
-        assert_null(strstr(h->err.msg, "something"));
-    }
-}
-
-static void a_role_is_refused_and_not_replaced_by_the_keys_beside_it(void **state)
-{
-    struct home *h = *state;
-
-    write_file(h->config, "[default]\nrole_arn = arn\n");
-    write_file(h->credentials, "[default]\naws_access_key_id=id\naws_secret_access_key=s\n");
-    assert_int_equal(find(h), SL_CONFIG);
-    assert_says(h, "role_arn");
-    write_file(h->config, "[default]\ncredential_process = x\n");
-    assert_int_equal(find(h), SL_OK);
 }
 
 static void half_a_key_pair_is_a_mistake(void **state)
@@ -470,8 +440,6 @@ int main(void)
         TEST(says_where_it_looked_for_credentials),
         TEST(says_where_it_looked_for_a_region),
         TEST(a_profile_asked_for_must_be_there),
-        TEST(refuses_profiles_that_need_more_than_keys),
-        TEST(a_role_is_refused_and_not_replaced_by_the_keys_beside_it),
         TEST(half_a_key_pair_is_a_mistake),
         TEST(a_line_break_in_a_key_is_refused),
         TEST(an_endpoint_must_be_a_url),

@@ -103,6 +103,40 @@ static void the_monotonic_clock_never_goes_back(void **state)
     }
 }
 
+static void reads_moments_of_rfc_3339(void **state)
+{
+    static const char *const wrong[] = { "",
+                                         "2026-01-31",
+                                         "2026-01-31T23:59:59",
+                                         "2026-01-31T23:59:59.Z",
+                                         "2026-13-01T00:00:00Z",
+                                         "2026-01-00T00:00:00Z",
+                                         "2026-01-01T24:00:00Z",
+                                         "2026-01-01T00:00:00Zx",
+                                         "2026-01-01T00:00:00+0100",
+                                         "2026-1-1T00:00:00Z",
+                                         "1769903999" };
+    int64_t at_ms = 0;
+    char text[32];
+
+    (void)state;
+    assert_true(sl_clock_read(SL_STR("2026-01-31T23:59:59Z"), &at_ms));
+    sl_clock_text(at_ms, text);
+    assert_string_equal(text, "2026-01-31T23:59:59.000Z");
+    assert_true(sl_clock_read(SL_STR("2026-01-31T23:59:59.1239999Z"), &at_ms));
+    sl_clock_text(at_ms, text);
+    assert_string_equal(text, "2026-01-31T23:59:59.123Z");
+    assert_true(sl_clock_read(SL_STR("2026-02-01T01:29:59.5+01:30"), &at_ms));
+    sl_clock_text(at_ms, text);
+    assert_string_equal(text, "2026-01-31T23:59:59.500Z");
+    assert_true(sl_clock_read(SL_STR("2026-01-31 23:59:59-00:00"), &at_ms));
+    at_ms = 7;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_false(sl_clock_read(sl_str_of(wrong[i]), &at_ms));
+    }
+    assert_int_equal(at_ms, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +144,7 @@ int main(void)
         cmocka_unit_test(knows_the_days_people_get_wrong),
         cmocka_unit_test(writes_moments_as_iso_8601_in_utc),
         cmocka_unit_test(moments_beyond_any_calendar_still_fit_their_room),
+        cmocka_unit_test(reads_moments_of_rfc_3339),
         cmocka_unit_test(the_wall_clock_is_the_systems),
         cmocka_unit_test(the_monotonic_clock_never_goes_back),
     };
