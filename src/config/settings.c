@@ -21,7 +21,8 @@ static const struct sl_setting rows[] = {
         .kind = SL_KIND_PRINTABLE,
         .min = 1,
         .max = 64,
-        .preset_doc = "from the queue URL, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile",
+        .preset_doc = "from the queue URL, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, the "
+                      "instance",
         .doc = "The AWS region that requests are signed for.",
     },
     {

@@ -1,6 +1,8 @@
 /* net/aws_creds.c - as whom AWS is called: the places, in order. */
 #include "net/aws_creds.h"
 
+#include "net/aws_container.h"
+#include "net/aws_imds.h"
 #include "net/aws_role.h"
 
 /* Each place leaves *ret alone when it has nothing. */
@@ -16,20 +18,6 @@ static sl_rc creds_of_config(const struct sl_aws_search *s, struct sl_aws_creds 
         .from = SL_STR("the configuration"),
     };
 
-    return sl_aws_pair_take(pair, ret, e);
-}
-
-static sl_rc creds_of_env(const struct sl_aws_search *s, struct sl_aws_creds *ret, struct sl_err *e)
-{
-    const struct sl_aws_creds pair = {
-        .access_key_id = sl_aws_env("AWS_ACCESS_KEY_ID"),
-        .secret_access_key = sl_aws_env("AWS_SECRET_ACCESS_KEY"),
-        .session_token =
-            sl_aws_first(sl_aws_env("AWS_SESSION_TOKEN"), sl_aws_env("AWS_SECURITY_TOKEN")),
-        .from = SL_STR("the environment"),
-    };
-
-    (void)s;
     return sl_aws_pair_take(pair, ret, e);
 }
 
@@ -51,25 +39,43 @@ static sl_rc creds_of_web_identity(const struct sl_aws_search *s, struct sl_aws_
     return sl_aws_sts_web_identity(&s->sts, &role, s->arena, ret, e);
 }
 
+/* The last place.  Where nobody answers there is no instance: then it is told where all was looked
+ * for.  An instance that has trouble is another matter. */
+static sl_rc creds_of_instance(const struct sl_aws_search *s, struct sl_aws_creds *ret,
+                               struct sl_err *e)
+{
+    struct sl_err why = { 0 };
+    const sl_rc rc = sl_aws_imds_creds(s, ret, &why);
+
+    if (rc == SL_CONFIG || rc == SL_DISCONNECTED || rc == SL_TIMEOUT) {
+        return SL_FAIL(e, SL_CONFIG,
+                       "no AWS credentials: not sqs.access_key_id, not AWS_ACCESS_KEY_ID, not in "
+                       "profile %" SL_FMT " of %" SL_FMT ", no AWS_WEB_IDENTITY_TOKEN_FILE, no "
+                       "AWS_CONTAINER_CREDENTIALS_FULL_URI, and not of an instance (%.200s)",
+                       SL_ARG(s->profiles.name), SL_ARG(sl_aws_profiles_places(&s->profiles)),
+                       why.msg);
+    }
+    if (rc != SL_OK && e != NULL) {
+        *e = why;
+    }
+    return rc;
+}
+
 /* A profile that the configuration names comes before the environment. */
 static sl_rc creds_look(const struct sl_aws_search *s, struct sl_aws_creds *ret, struct sl_err *e)
 {
     const bool is_named = s->cfg->sqs.profile.len > 0;
     creds_place *const places[] = {
         creds_of_config,
-        is_named ? sl_aws_profile_creds : creds_of_env,
-        is_named ? creds_of_env : sl_aws_profile_creds,
+        is_named ? sl_aws_profile_creds : sl_aws_env_creds,
+        is_named ? sl_aws_env_creds : sl_aws_profile_creds,
         creds_of_web_identity,
+        sl_aws_container_creds,
+        creds_of_instance,
     };
 
     for (unsigned i = 0; i < sizeof places / sizeof places[0] && ret->from.len == 0; i++) {
         SL_TRY(places[i](s, ret, e));
-    }
-    if (ret->from.len == 0) {
-        return SL_FAIL(e, SL_CONFIG,
-                       "no AWS credentials: not sqs.access_key_id, not AWS_ACCESS_KEY_ID, not in "
-                       "profile %" SL_FMT " of %" SL_FMT ", nor AWS_WEB_IDENTITY_TOKEN_FILE",
-                       SL_ARG(s->profiles.name), SL_ARG(sl_aws_profiles_places(&s->profiles)));
     }
     return SL_OK;
 }

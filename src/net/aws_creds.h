@@ -17,7 +17,7 @@ struct sl_aws_creds {
 };
 
 /* Find an identity: configuration, configured profile, environment, profile of AWS_PROFILE
- * (default), web identity; and become the role of the configuration.
+ * (default), web identity, container, instance; and become the role of the configuration.
  *
  * Shape:   region is that of the queue, for STS; stop may be NULL
  * Owns:    *ret lives in `a`

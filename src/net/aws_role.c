@@ -1,6 +1,9 @@
 /* net/aws_role.c - the identity of a profile: keys, or a role that others may become. */
 #include "net/aws_role.h"
 
+#include "net/aws_container.h"
+#include "net/aws_imds.h"
+
 enum {
     ROLES_MAX = 8,
     DURATION_LEAST_S = 900, /* STS limits */
@@ -27,27 +30,6 @@ sl_str sl_aws_role_endpoint(const struct sl_aws_profiles *p)
         found.len--;
     }
     return found;
-}
-
-sl_rc sl_aws_pair_take(struct sl_aws_creds pair, struct sl_aws_creds *ret, struct sl_err *e)
-{
-    if (pair.access_key_id.len == 0 && pair.secret_access_key.len == 0) {
-        return SL_OK;
-    }
-    if (pair.access_key_id.len == 0 || pair.secret_access_key.len == 0) {
-        return SL_FAIL(e, SL_CONFIG, "%" SL_FMT " has an AWS %s and no %s", SL_ARG(pair.from),
-                       pair.access_key_id.len > 0 ? "access key id" : "secret access key",
-                       pair.access_key_id.len > 0 ? "secret access key" : "access key id");
-    }
-    if (!sl_aws_is_visible(pair.access_key_id) || !sl_aws_is_visible(pair.secret_access_key) ||
-        !sl_aws_is_visible(pair.session_token)) {
-        return SL_FAIL(e, SL_CONFIG,
-                       "the AWS credentials of %" SL_FMT
-                       " have a character that is not visible ASCII",
-                       SL_ARG(pair.from));
-    }
-    *ret = pair;
-    return SL_OK;
 }
 
 static sl_str value_of(const struct walk *w, const char *key)
@@ -132,6 +114,35 @@ static sl_rc role_read(const struct walk *w, struct sl_aws_role *ret, struct sl_
     return SL_OK;
 }
 
+/* Who may become this role is none of the profiles. */
+static sl_rc source_ask(struct walk *w, sl_str source, struct sl_err *e)
+{
+    static const struct {
+        const char *name;
+        sl_rc (*creds)(const struct sl_aws_search *, struct sl_aws_creds *, struct sl_err *);
+    } sources[] = {
+        { "Environment", sl_aws_env_creds },
+        { "EcsContainer", sl_aws_container_creds },
+        { "Ec2InstanceMetadata", sl_aws_imds_creds },
+    };
+
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        if (sl_str_eq(source, sl_str_of(sources[i].name))) {
+            SL_TRY(sources[i].creds(w->s, &w->found, e));
+            return w->found.from.len > 0
+                       ? SL_OK
+                       : SL_FAIL(e, SL_CONFIG,
+                                 "credential_source of AWS profile %" SL_FMT " is %" SL_FMT
+                                 ", where there are no credentials",
+                                 SL_ARG(w->name), SL_ARG(source));
+        }
+    }
+    return SL_FAIL(e, SL_CONFIG,
+                   "credential_source of AWS profile %" SL_FMT
+                   " is Environment, EcsContainer or Ec2InstanceMetadata",
+                   SL_ARG(w->name));
+}
+
 /* Go to the profile that may become this role; a role may name itself, for the keys beside it. */
 static sl_rc source_enter(struct walk *w, sl_str source, struct sl_err *e)
 {
@@ -158,6 +169,7 @@ static sl_rc source_enter(struct walk *w, sl_str source, struct sl_err *e)
 static sl_rc role_enter(struct walk *w, struct sl_err *e)
 {
     const sl_str source = value_of(w, "source_profile");
+    const sl_str place = value_of(w, "credential_source");
     struct sl_aws_role role;
 
     SL_TRY(role_read(w, &role, e));
@@ -169,14 +181,15 @@ static sl_rc role_enter(struct walk *w, struct sl_err *e)
     }
     w->seen[w->n] = w->name;
     w->roles[w->n++] = role;
-    if (source.len == 0) {
+    if ((source.len == 0) == (place.len == 0)) {
         return SL_FAIL(e, SL_CONFIG,
-                       "AWS profile %" SL_FMT
-                       " has role_arn and neither source_profile nor web_identity_token_file: who "
-                       "is to become it",
-                       SL_ARG(w->name));
+                       "AWS profile %" SL_FMT " has role_arn and %s: who is to become it",
+                       SL_ARG(w->name),
+                       source.len > 0 ? "both source_profile and credential_source"
+                                      : "no source_profile, credential_source or "
+                                        "web_identity_token_file");
     }
-    return source_enter(w, source, e);
+    return source.len > 0 ? source_enter(w, source, e) : source_ask(w, place, e);
 }
 
 /* A role comes before the keys that stand beside it in the profile to use; in a source, after. */

@@ -3,28 +3,10 @@
 #ifndef SLUICE_NET_AWS_ROLE_H
 #define SLUICE_NET_AWS_ROLE_H
 
-#include "net/aws_profile.h"
-#include "net/aws_sts.h"
-
-/* Where credentials are looked for. */
-struct sl_aws_search {
-    const struct sl_config *cfg;
-    struct sl_arena *arena;
-    struct sl_aws_profiles profiles;
-    struct sl_aws_sts sts;
-};
+#include "net/aws_search.h"
 
 /* The endpoint of STS as environment or profile have it, "" for the region's own. */
 sl_str sl_aws_role_endpoint(const struct sl_aws_profiles *p);
-
-/* Take a key pair where there is one.
- *
- * Returns: *ret untouched when there is neither half
- * Errors:  SL_CONFIG (stop)  half of one is a mistake that somebody wants to know about;
- *                            a character that would end a header
- */
-sl_rc sl_aws_pair_take(struct sl_aws_creds pair, struct sl_aws_creds *ret, struct sl_err *e)
-    SL_MUST_CHECK;
 
 /* The identity of the profile to use.
  *

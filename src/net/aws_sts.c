@@ -91,16 +91,6 @@ static sl_rc rc_of_error(int status, sl_str code)
     return status >= 400 && status < 500 && code.len > 0 ? SL_DENIED : SL_UNAVAILABLE;
 }
 
-static bool is_printable(sl_str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < ' ' || s.ptr[i] > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Only the words of AccessDenied, which name who may not become what; others quote parameters, and a
  * token is one. */
 static sl_rc error_read(int status, sl_str body, struct sl_arena *a, struct sl_err *e)
@@ -120,7 +110,7 @@ static sl_rc error_read(int status, sl_str body, struct sl_arena *a, struct sl_e
                        "STS could not serve, or the endpoint is not one (HTTP %d)", status);
     }
     if (!sl_str_eq(code, SL_STR("AccessDenied")) || words.len > STS_WORDS_MAX ||
-        !is_printable(words)) {
+        !sl_aws_token_is_one(words)) {
         words.len = 0;
     }
     return SL_FAIL(e, rc_of_error(status, code), "STS refuses (%" SL_FMT ")%s%" SL_FMT,

@@ -1,7 +1,7 @@
 /* net/aws_target.c - where an SQS queue is asked. */
 #include "net/aws_target.h"
 
-#include "net/aws_profile.h"
+#include "net/aws_imds.h"
 
 /* "us-east-1", "us-gov-west-1": words and a number, parted by at least two dashes. */
 static bool is_region(sl_str s)
@@ -61,6 +61,22 @@ sl_str sl_aws_region_of_url(sl_str url)
     return (sl_str){ 0 };
 }
 
+/* Of the instance, last. */
+static sl_rc region_ask(const struct sl_aws_profiles *p, sl_str *ret, struct sl_err *e)
+{
+    struct sl_err why = { 0 };
+    const sl_rc rc = sl_aws_imds_region(p, ret, &why);
+
+    if (rc == SL_OK) {
+        return SL_OK;
+    }
+    return SL_FAIL(e, SL_CONFIG,
+                   "no AWS region: not sqs.region, not in the queue URL, not AWS_REGION or "
+                   "AWS_DEFAULT_REGION, not in profile %" SL_FMT " of %" SL_FMT
+                   ", and not of an instance (%.200s)",
+                   SL_ARG(p->name), SL_ARG(sl_aws_profiles_places(p)), why.msg);
+}
+
 static sl_rc region_find(const struct sl_config *cfg, const struct sl_aws_profiles *p,
                          struct sl_aws_target *ret, struct sl_err *e)
 {
@@ -70,10 +86,7 @@ static sl_rc region_find(const struct sl_config *cfg, const struct sl_aws_profil
     region = sl_aws_first(region, sl_aws_env("AWS_DEFAULT_REGION"));
     region = sl_aws_first(region, sl_aws_profile_get(p, p->name, SL_STR("region")));
     if (region.len == 0) {
-        return SL_FAIL(e, SL_CONFIG,
-                       "no AWS region: not sqs.region, not in the queue URL, not AWS_REGION or "
-                       "AWS_DEFAULT_REGION, nor in profile %" SL_FMT " of %" SL_FMT,
-                       SL_ARG(p->name), SL_ARG(sl_aws_profiles_places(p)));
+        SL_TRY(region_ask(p, &region, e));
     }
     if (!sl_aws_is_visible(region)) {
         return SL_FAIL(e, SL_CONFIG, "AWS region \"%" SL_FMT "\" is not one", SL_ARG(region));

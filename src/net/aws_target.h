@@ -12,13 +12,13 @@ struct sl_aws_target {
 
 /* Find region and endpoint of an SQS queue.
  *
- *     region    configuration, queue URL, AWS_REGION, AWS_DEFAULT_REGION, profile
+ *     region    configuration, queue URL, AWS_REGION, AWS_DEFAULT_REGION, profile, instance
  *     endpoint  configuration, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, profile, the queue URL's
  *
  * Owns:    *ret lives in `a`; its identity is the caller's to set
  * Errors:  SL_CONFIG (stop)  nothing found; says where it looked
  *          SL_NOMEM (retry)
- * Blocks:  on files
+ * Blocks:  on files; up to 8 s where an instance is asked
  */
 sl_rc sl_aws_target_find(const struct sl_config *cfg, struct sl_arena *a, struct sl_aws_target *ret,
                          struct sl_err *e) SL_MUST_CHECK;

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "net/aws_profile.h"
 
 enum { TOKEN_MAX = 64 << 10 };
 
@@ -38,6 +37,16 @@ static sl_rc file_read(const char *file, struct sl_buf *b, struct sl_err *e)
     return SL_OK;
 }
 
+bool sl_aws_token_is_one(sl_str token)
+{
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.ptr[i] < ' ' || token.ptr[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 sl_rc sl_aws_token_read(sl_str file, struct sl_arena *a, sl_str *ret, struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf b = { .max_bytes = TOKEN_MAX + 1 };
@@ -49,8 +58,8 @@ sl_rc sl_aws_token_read(sl_str file, struct sl_arena *a, sl_str *ret, struct sl_
     }
     SL_TRY(file_read(name.ptr, &b, e));
     token = sl_str_trim(sl_buf_str(&b));
-    if (token.len == 0 || b.len > TOKEN_MAX || !sl_aws_is_visible(token)) {
-        return SL_FAIL(e, SL_CONFIG, "%s has no token: it is one line of visible ASCII", name.ptr);
+    if (token.len == 0 || b.len > TOKEN_MAX || !sl_aws_token_is_one(token)) {
+        return SL_FAIL(e, SL_CONFIG, "%s has no token: it is one line of ASCII", name.ptr);
     }
     *ret = sl_arena_copy(a, token);
     return ret->ptr != NULL ? SL_OK : SL_FAIL(e, SL_NOMEM, "memory for a token ran out");

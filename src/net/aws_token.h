@@ -4,9 +4,12 @@
 
 #include "base/arena.h"
 
+/* One line of printable ASCII: it can stand in a header. */
+bool sl_aws_token_is_one(sl_str token);
+
 /* Read a file with one token, as it is now.
  *
- * Shape:   visible ASCII, 1..65536 bytes; white space around it is dropped
+ * Shape:   as sl_aws_token_is_one, 1..65536 bytes; white space around it is dropped
  * Owns:    *ret lives in `a`
  * Errors:  SL_CONFIG (stop)  it cannot be read, is empty, or has something else in it; what it has
  *                            is never said

@@ -3,6 +3,8 @@
     Keys   the access keys there are, with their secret, their token and their end
     Gate   in front of moto: checks every signature against Keys, and signs anew for moto
     Sts    hands out keys for roles, to those who may have them
+    Agent  the agent of a container
+    Imds   the metadata service of an instance, version 2 and nothing else
 """
 import datetime
 import hashlib
@@ -50,6 +52,7 @@ class Key:
 class Keys:
     def __init__(self):
         self.all = {}
+        self.takes_expired = False
 
     def new(self, seconds=None, token=True):
         key = Key(seconds, token)
@@ -71,7 +74,7 @@ class Keys:
             return "InvalidClientTokenId"
         if signature(method, headers, body, key.secret, match) != match[6]:
             return "SignatureDoesNotMatch"
-        return "ExpiredToken" if key.is_over else None
+        return "ExpiredToken" if key.is_over and not self.takes_expired else None
 
 
 def signature(method, headers, body, secret, match):
@@ -221,3 +224,98 @@ class StsHandler(Handler):
                                  f"</Type><Code>{code}</Code><Message>no</Message></Error>"
                                  f"</ErrorResponse>") if code else sts.answer(action)
         self.answer(status, text.encode(), Content_Type="text/xml")
+
+
+class Giver:
+    """Hands out keys in JSON.  `faults`: what is done, in turn, with the requests to come:
+    (status, body), or seconds to wait before the answer."""
+
+    def __init__(self, keys, handler, seconds=3600):
+        self.keys = keys
+        self.seconds = seconds
+        self.given = []
+        self.asked = []  # (method, path, status)
+        self.faults = []
+        self.lock = threading.Lock()
+        self.server = Server(handler, self)
+        self.url = self.server.url
+
+    def credentials(self, **more):
+        key = self.keys.new(self.seconds)
+        self.given.append(key)
+        return json.dumps({"AccessKeyId": key.id, "SecretAccessKey": key.secret,
+                           "Token": key.token, "Expiration": key.expiration, **more})
+
+    def next_fault(self):
+        with self.lock:
+            return self.faults.pop(0) if self.faults else None
+
+    def count(self, method, end):
+        return sum(m == method and p.endswith(end) for m, p, _ in self.asked)
+
+    def stop(self):
+        self.server.stop()
+
+
+class GiverHandler(Handler):
+    def say(self, status, text=""):
+        fault = self.server.owner.next_fault()
+        if isinstance(fault, tuple):
+            status, text = fault
+        elif fault:
+            time.sleep(fault)
+        self.server.owner.asked.append((self.command, self.path, status))
+        self.answer(status, text.encode(), Content_Type="text/plain")
+
+
+class Agent(Giver):
+    def __init__(self, keys, token, **more):
+        super().__init__(keys, AgentHandler, **more)
+        self.token = token
+
+
+class AgentHandler(GiverHandler):
+    def do_GET(self):
+        agent = self.server.owner
+        if self.headers.get("Authorization") != agent.token:
+            self.say(403, '{"code":"AccessDenied","message":"canary"}')
+        elif self.path != "/v1/credentials":
+            self.say(404)
+        else:
+            self.say(200, agent.credentials())
+
+
+class Imds(Giver):
+    ROLE = "/latest/meta-data/iam/security-credentials/"
+
+    def __init__(self, keys, **more):
+        super().__init__(keys, ImdsHandler, **more)
+        self.token = None
+        self.code = "Success"
+
+
+class ImdsHandler(GiverHandler):
+    def do_PUT(self):
+        imds = self.server.owner
+        ttl = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
+        if (self.path != "/latest/api/token" or not re.fullmatch(r"\d{1,5}", ttl)
+                or not 1 <= int(ttl) <= 21600):
+            self.say(400)
+        elif "X-Forwarded-For" in self.headers:
+            self.say(403)
+        else:
+            imds.token = secrets.token_urlsafe(42)
+            self.say(200, imds.token)
+
+    def do_GET(self):
+        imds = self.server.owner
+        if self.headers.get("X-aws-ec2-metadata-token") != imds.token or not imds.token:
+            self.say(401)
+        elif self.path == imds.ROLE:
+            self.say(200, "loader")
+        elif self.path == imds.ROLE + "loader":
+            self.say(200, imds.credentials(Code=imds.code, Type="AWS-HMAC"))
+        elif self.path == "/latest/meta-data/placement/region":
+            self.say(200, "us-east-1")
+        else:
+            self.say(404)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from aws import Gate, Keys, Sts
+from aws import Agent, Gate, Imds, Keys, Sts
 from events import logins
 from wait import eventually
 
@@ -28,6 +28,24 @@ def sts(keys):
     s = Sts(keys)
     yield s
     s.stop()
+
+
+@pytest.fixture
+def agent(stranger, keys):
+    a = Agent(keys, "Bearer of-the-file")
+    stranger.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = a.url + "/v1/credentials"
+    stranger.env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = write(stranger, "pod-token",
+                                                                  "Bearer of-the-file\n")
+    yield a
+    a.stop()
+
+
+@pytest.fixture
+def imds(stranger, keys):
+    i = Imds(keys)
+    stranger.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = i.url
+    yield i
+    i.stop()
 
 
 @pytest.fixture
@@ -146,6 +164,95 @@ def test_motos_sts_is_understood(sluice, queue, moto):
     sluice.sqs.update(role_arn=moto.role)
     queue.send(logins(2))
     assert sluice.drain().loaded == 2
+
+
+# ---- containers ---------------------------------------------------------------------------------
+
+def test_a_container_is_given_its_keys(stranger, queue, agent, gate):
+    queue.send(logins(2))
+    assert stranger.drain().loaded == 2
+    assert set(gate.used) == {k.id for k in agent.given}
+    assert "of the container, region us-east-1" in check(stranger)
+
+
+def test_no_proxy_comes_between_a_container_and_its_agent(stranger, queue, agent):
+    stranger.env["http_proxy"] = "http://127.0.0.1:1"
+    stranger.env["no_proxy"] = "never.matches"
+    assert "of the container" in check(stranger)
+
+
+def test_a_container_whose_token_is_refused_says_so_and_nothing_else(stranger, queue, agent):
+    write(stranger, "pod-token", "Bearer canary")
+    result = stranger.run("--until-empty")
+    assert result.rc == 78, result
+    assert "the container's agent answers with HTTP 403" in result.err
+    assert "canary" not in result.err
+
+
+@pytest.mark.parametrize("fault", [(500, "canary"), (200, "canary"), (200, "{}"), 2.5])
+def test_an_agent_in_trouble_is_asked_again(stranger, queue, agent, fault):
+    agent.faults = [fault] * 4
+    queue.send(logins(1))
+    assert stranger.drain("--wait", "60", within=60).loaded == 1
+    assert "canary" not in stranger.started[-1].err
+
+
+def test_no_container_token_goes_to_another_host(stranger, queue, agent):
+    stranger.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://192.0.2.1/v1/credentials"
+    result = stranger.run("--until-empty")
+    assert result.rc == 78 and "must be https, or http to this machine" in result.err
+
+
+# ---- instances ----------------------------------------------------------------------------------
+
+def test_an_instance_is_asked_for_keys_and_region_by_version_2(stranger, queue, imds, gate):
+    stranger.env.pop("AWS_REGION")
+    queue.send(logins(2))
+    assert stranger.drain().loaded == 2
+    assert set(gate.used) == {k.id for k in imds.given}
+    assert all(status == 200 for _, _, status in imds.asked), imds.asked
+    assert "of the instance's role loader, region us-east-1" in check(stranger)
+
+
+def test_a_role_of_the_instance_may_become_another(stranger, queue, imds, sts):
+    sts.roles["arn:aws:iam::1:role/loader"] = None
+    write(stranger, ".aws/config", "[default]\nrole_arn = arn:aws:iam::1:role/loader\n"
+                                   "credential_source = Ec2InstanceMetadata\n")
+    queue.send(logins(1))
+    assert stranger.drain().loaded == 1
+
+
+def test_an_instance_without_a_role_is_told_where_all_was_looked_for(stranger, queue, imds):
+    imds.faults = [None, (404, "")]
+    result = stranger.run("--until-empty")
+    assert result.rc == 78, result
+    assert "not of an instance (the instance has no role)" in result.err
+
+
+def test_an_instance_may_be_left_alone(stranger, queue, imds):
+    stranger.env["AWS_EC2_METADATA_DISABLED"] = "true"
+    result = stranger.run("--until-empty")
+    assert result.rc == 78 and "AWS_EC2_METADATA_DISABLED is set" in result.err
+    assert imds.asked == []
+
+
+@pytest.mark.parametrize("faults", [[None, (401, "")], [None, (503, ""), (200, "")],
+                                    [None, None, (200, "<html>canary")],
+                                    [None, None, (200, '{"Code":"Failed"}')]])
+def test_an_instance_in_trouble_is_asked_again(stranger, queue, imds, faults):
+    imds.faults = faults
+    queue.send(logins(1))
+    assert stranger.drain().loaded == 1
+    assert "canary" not in stranger.started[-1].err
+
+
+def test_expired_keys_that_an_instance_serves_are_used(stranger, queue, imds, gate):
+    """Its service has trouble; AWS takes such keys for a while."""
+    imds.seconds = -60
+    gate.keys.takes_expired = True
+    queue.send(logins(1))
+    assert stranger.drain().loaded == 1
+    assert imds.count("GET", "/loader") == 1
 
 
 # ---- keys that change ---------------------------------------------------------------------------

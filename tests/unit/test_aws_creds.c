@@ -50,7 +50,8 @@ static int home_new(void **state)
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         (void)unsetenv(variables[i]);
     }
-    if (mkdtemp(h.dir) == NULL || setenv("HOME", h.dir, 1) != 0) {
+    if (mkdtemp(h.dir) == NULL || setenv("HOME", h.dir, 1) != 0 ||
+        setenv("AWS_EC2_METADATA_DISABLED", "true", 1) != 0) {
         return -1;
     }
     (void)snprintf(aws, sizeof aws, "%s/.aws", h.dir);

@@ -91,6 +91,7 @@ static int file_new(void **state)
 
     (void)state;
     (void)clearenv();
+    (void)setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
     sl_log_init(SL_LOG_TEXT, SL_LOG_ERROR);
     return fd < 0 || close(fd) != 0 || setenv("AWS_SHARED_CREDENTIALS_FILE", file, 1) != 0;
 }
