@@ -1,237 +1,26 @@
 /* keys/key_command.c - the keys that a program prints. */
 #include "keys/key_command.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/clock.h"
+#include "base/command.h"
 #include "keys/key_io.h"
-
-enum {
-    WORDS_MAX = 64,
-    LOOK_UP_MS = 100,  /* between two looks whether it is late */
-    REAP_EVERY_MS = 5, /* a program that has closed stdout is about to end */
-};
-
-struct command {
-    char *argv[WORDS_MAX + 1];
-    pid_t pid; /* 0 once it is gone */
-    int out;   /* what it prints */
-    unsigned limit_ms;
-    int64_t due_ms;
-    const struct sl_stop *stop;
-};
-
-static sl_rc command_split(sl_str text, struct sl_arena *a, struct command *c, struct sl_err *e)
-{
-    const sl_str copy = sl_arena_copy(a, sl_str_trim(text));
-    char *at = (char *)copy.ptr; /* the arena's, and so ours to write */
-    unsigned n = 0;
-
-    if (copy.ptr == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "could not copy the key command");
-    }
-    while (*at != '\0') {
-        if (n == WORDS_MAX) {
-            return SL_FAIL(e, SL_CONFIG, "the key command has more than %d words", WORDS_MAX);
-        }
-        c->argv[n++] = at;
-        at += strcspn(at, " \t\r\n");
-        if (*at != '\0') {
-            *at++ = '\0';
-            at += strspn(at, " \t\r\n");
-        }
-    }
-    return n > 0 ? SL_OK : SL_FAIL(e, SL_CONFIG, "the key command is empty");
-}
-
-/* A program expects SIGPIPE to end it; we ignore it, and that would be inherited. */
-static int command_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none;
-    sigset_t pipe_only;
-
-    (void)sigemptyset(&none);
-    (void)sigemptyset(&pipe_only);
-    (void)sigaddset(&pipe_only, SIGPIPE);
-    if (posix_spawnattr_setsigmask(attributes, &none) != 0 ||
-        posix_spawnattr_setsigdefault(attributes, &pipe_only) != 0) {
-        return EINVAL;
-    }
-    return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
-/* stdout first: the pipe may have the number of a stdin that was closed.  Returns: an errno. */
-static int command_spawn(struct command *c, int to)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int rc = posix_spawn_file_actions_init(&actions);
-
-    if (rc != 0) {
-        return rc;
-    }
-    rc = posix_spawnattr_init(&attributes);
-    if (rc == 0) {
-        rc = command_attributes(&attributes);
-        if (rc == 0) {
-            rc = posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
-        }
-        if (rc == 0) {
-            rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        }
-        if (rc == 0) {
-            rc = posix_spawnp(&c->pid, c->argv[0], &actions, &attributes, c->argv, environ);
-        }
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return rc;
-}
-
-static sl_rc command_start(struct command *c, struct sl_err *e)
-{
-    int ends[2];
-    int rc;
-
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        return SL_FAIL(e, SL_KEY, "could not make a pipe for the key command: %s",
-                       strerrordesc_np(errno));
-    }
-    c->out = ends[0];
-    rc = command_spawn(c, ends[1]);
-    (void)close(ends[1]);
-    if (rc != 0) {
-        c->pid = 0;
-        return SL_FAIL(e, SL_KEY, "cannot run key command %s: %s", c->argv[0], strerrordesc_np(rc));
-    }
-    return SL_OK;
-}
-
-static sl_rc command_late(const struct command *c, struct sl_err *e)
-{
-    return SL_FAIL(e, SL_TIMEOUT, "key command %s did not end within %u ms and was killed",
-                   c->argv[0], c->limit_ms);
-}
-
-static bool command_is_late(const struct command *c)
-{
-    return sl_clock_now_ms() >= c->due_ms || (c->stop != NULL && atomic_load(&c->stop->is_asked));
-}
-
-/* Returns: whether there is something to read, or the end, before it is late. */
-static bool command_waits(const struct command *c)
-{
-    struct pollfd waits = { .fd = c->out, .events = POLLIN };
-    int n = 0;
-
-    while (n == 0 && !command_is_late(c)) {
-        n = poll(&waits, 1, LOOK_UP_MS);
-        n = n < 0 && errno == EINTR ? 0 : n;
-    }
-    return n != 0;
-}
-
-static sl_rc command_read(const struct command *c, struct sl_buf *text, struct sl_err *e)
-{
-    char *place = sl_buf_reserve(text, SL_KEY_FILE_MAX + 1);
-    ssize_t got = 1;
-
-    if (place == NULL) {
-        return sl_buf_rc(text, e);
-    }
-    while (got > 0 && text->len <= SL_KEY_FILE_MAX) {
-        if (!command_waits(c)) {
-            return command_late(c, e);
-        }
-        got = read(c->out, place + text->len, SL_KEY_FILE_MAX + 1 - text->len);
-        if (got < 0 && errno == EINTR) {
-            got = 1;
-            continue;
-        }
-        if (got < 0) {
-            return SL_FAIL(e, SL_KEY, "cannot read keys from command %s: %s", c->argv[0],
-                           strerrordesc_np(errno));
-        }
-        text->len += (size_t)got;
-    }
-    if (text->len > SL_KEY_FILE_MAX) {
-        return SL_FAIL(e, SL_KEY, "keys from command %s are over %d bytes", c->argv[0],
-                       SL_KEY_FILE_MAX);
-    }
-    return SL_OK;
-}
-
-static sl_rc command_verdict(const struct command *c, int status, struct sl_err *e)
-{
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-        return SL_OK;
-    }
-    if (WIFEXITED(status)) {
-        return SL_FAIL(e, SL_KEY, "key command %s failed with exit status %d", c->argv[0],
-                       WEXITSTATUS(status));
-    }
-    return SL_FAIL(e, SL_KEY, "key command %s was ended by signal %d", c->argv[0],
-                   WTERMSIG(status));
-}
-
-static sl_rc command_wait(struct command *c, struct sl_err *e)
-{
-    int status = 0;
-    pid_t gone;
-
-    for (;;) {
-        gone = waitpid(c->pid, &status, WNOHANG);
-        if (gone == c->pid) {
-            c->pid = 0;
-            return command_verdict(c, status, e);
-        }
-        if (gone < 0 && errno != EINTR) {
-            c->pid = 0;
-            return SL_FAIL(e, SL_KEY, "cannot learn how key command %s ended: %s", c->argv[0],
-                           strerrordesc_np(errno));
-        }
-        if (command_is_late(c)) {
-            return command_late(c, e);
-        }
-        (void)poll(NULL, 0, REAP_EVERY_MS);
-    }
-}
-
-static void command_done(struct command *c)
-{
-    sl_key_io_done(&c->out);
-    if (c->pid > 0) {
-        (void)kill(c->pid, SIGKILL);
-        while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
-}
 
 sl_rc sl_key_command_read(const struct sl_key_command *command, struct sl_arena *a,
                           sl_str *ret_name, struct sl_buf *text, struct sl_err *e)
 {
-    SL_AUTO(command_done)
-    struct command c = { .out = -1,
-                         .limit_ms = command->limit_ms,
-                         .due_ms = sl_clock_now_ms() + command->limit_ms,
-                         .stop = command->stop };
+    const struct sl_command run = { .what = "key command",
+                                    .words = command->words,
+                                    .failure = SL_KEY,
+                                    .max_bytes = SL_KEY_FILE_MAX,
+                                    .limit_ms = command->limit_ms,
+                                    .stop = command->stop };
+    sl_str program;
     sl_str name;
 
-    SL_TRY(command_split(command->words, a, &c, e));
-    name = sl_arena_printf(a, "command %s", c.argv[0]);
+    SL_TRY(sl_command_read(&run, a, &program, text, e));
+    name = sl_arena_printf(a, "command %" SL_FMT, SL_ARG(program));
     if (name.ptr == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not copy the key command");
     }
-    SL_TRY(command_start(&c, e));
-    SL_TRY(command_read(&c, text, e));
-    SL_TRY(command_wait(&c, e));
     *ret_name = name;
     return SL_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "net/aws_container.h"
 #include "net/aws_imds.h"
+#include "net/aws_process.h"
 
 enum {
     ROLES_MAX = 8,
@@ -72,7 +73,12 @@ static sl_rc sso_refuse(const struct walk *w, struct sl_err *e)
 
 static sl_rc profile_end(struct walk *w, struct sl_err *e)
 {
+    const sl_str process = value_of(w, "credential_process");
+
     SL_TRY(own_keys(w, e));
+    if (w->found.from.len == 0 && process.len > 0) {
+        return sl_aws_process_creds(w->s, process, &w->found, e);
+    }
     if (w->found.from.len == 0) {
         SL_TRY(sso_refuse(w, e));
     }

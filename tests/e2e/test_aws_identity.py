@@ -1,6 +1,8 @@
 """test_aws_identity.py - as whom the queue is asked: every place, what goes wrong there, and what
 becomes of keys that end while a run goes on."""
+import json
 import os
+import time
 
 import pytest
 
@@ -166,6 +168,27 @@ def test_motos_sts_is_understood(sluice, queue, moto):
     assert sluice.drain().loaded == 2
 
 
+# ---- programs -----------------------------------------------------------------------------------
+
+def test_a_program_prints_keys_and_does_so_again_before_they_end(stranger, queue, keys, gate, db):
+    """Each run of the program takes the next key, which is good for two seconds."""
+    for i in range(40):
+        key = keys.new(seconds=2 + i)
+        write(stranger, f"key.{i}", json.dumps(
+            {"Version": 1, "AccessKeyId": key.id, "SecretAccessKey": key.secret,
+             "SessionToken": key.token, "Expiration": key.expiration}))
+    script = write(stranger, "next key", "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n"
+                                         "n=$(ls runs 2>/dev/null | wc -l)\nmkdir -p runs\n"
+                                         "touch runs/$n\nexec cat key.$((n + 2))\n")
+    os.chmod(script, 0o755)
+    write(stranger, ".aws/config", f"[default]\ncredential_process = '{script}'\n")
+    running = stranger.begin()
+    eventually(lambda: len(set(gate.used)) >= 3, what="three keys are used")
+    queue.send(logins(2))
+    eventually(lambda: db.count() == 2, what="they are loaded")
+    running.stop()
+
+
 # ---- containers ---------------------------------------------------------------------------------
 
 def test_a_container_is_given_its_keys(stranger, queue, agent, gate):
@@ -274,3 +297,43 @@ def test_keys_that_are_changed_in_a_profile_are_taken_up_when_the_old_ones_are_r
     assert "InvalidClientTokenId" in gate.refused
     assert set(gate.used) == {first.id, second.id}
     assert first.secret not in result.err and second.secret not in result.err
+
+
+def trickle(queue, db, seconds, sent=0, at_once=4):
+    """Send for so long, a few at a time, until all of it is loaded; return how many there are."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        queue.send(logins(at_once, first=sent))
+        sent += at_once
+        eventually(lambda: db.has("user_logins") and db.count() >= sent - 2 * at_once,
+                   within=40, what="the run keeps up")
+        time.sleep(0.4)  # a rate, not a wait
+    eventually(lambda: db.count() == sent, within=40, what="all are loaded")
+    eventually(queue.is_empty, within=40, what="all are deleted")
+    return sent
+
+
+def test_keys_of_two_seconds_lose_nothing(stranger, queue, agent, gate, db):
+    """Hours in little time: every key ends after two seconds, and others take its place."""
+    agent.seconds = 2
+    running = stranger.in_parallel().begin()
+    sent = trickle(queue, db, seconds=16)
+    result = running.stop()
+    assert result.summary.loaded == sent and db.count() == sent
+    assert len(set(gate.used)) >= 8, "keys that were used"
+    assert set(gate.refused) <= {"ExpiredToken"}
+    assert len(gate.refused) <= len(gate.used) / 10, (gate.refused, len(gate.used))
+    assert not any(k.secret in result.err or k.token in result.err for k in agent.given)
+
+
+def test_an_agent_that_is_away_longer_than_its_keys_live_delays_and_loses_nothing(
+        stranger, queue, agent, gate, db):
+    agent.seconds = 3
+    running = stranger.in_parallel().begin()
+    first = trickle(queue, db, seconds=2)
+    agent.faults = [(500, "canary")] * 21
+    eventually(lambda: "ExpiredToken" in gate.refused, what="the keys end")
+    second = trickle(queue, db, seconds=4, sent=first)
+    result = running.stop()
+    assert result.summary.loaded == db.count() == second
+    assert "could not refresh the AWS credentials" in result.err and "canary" not in result.err

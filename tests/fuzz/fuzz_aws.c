@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/command.h"
 #include "fuzz.h"
 #include "net/aws_target.h"
 #include "net/http_fetch.h"
@@ -98,6 +99,18 @@ sl_rc sl_http_fetch(const struct sl_http_request *request, const struct sl_stop 
     return SL_FAIL(e, SL_DISCONNECTED, "nobody is there");
 }
 
+/* ---- and of the programs that a profile names ------------------------------------------------------ */
+
+sl_rc sl_command_read(const struct sl_command *command, struct sl_arena *a, sl_str *ret_program,
+                      struct sl_buf *text, struct sl_err *e)
+{
+    (void)a;
+    (void)ret_program;
+    (void)text;
+    must(command->takes_quotes && command->stop == NULL, "another command");
+    return SL_FAIL(e, SL_UNAVAILABLE, "no program is run");
+}
+
 /* ---- identities -------------------------------------------------------------------------------- */
 
 static void file_fill(unsigned i, const char *variable, sl_str text)
@@ -183,7 +196,8 @@ static void check_identity(sl_str text, const char *profile)
     if (rc == SL_OK) {
         check_found(&target, &creds);
     } else {
-        must((rc == SL_CONFIG || rc == SL_DISCONNECTED) && creds.access_key_id.ptr == NULL,
+        must((rc == SL_CONFIG || rc == SL_DISCONNECTED || rc == SL_UNAVAILABLE) &&
+                 creds.access_key_id.ptr == NULL,
              "a refusal of another kind");
         must_say(&e, rc);
         check_quotes(credentials, rest, e.msg);

@@ -246,6 +246,60 @@ static void a_chain_of_roles_is_bounded(void **state)
     assert_has(err.msg, "more than 8 AWS roles");
 }
 
+/* ---- programs ---------------------------------------------------------------------------------------- */
+
+static void a_program_prints_an_identity(void **state)
+{
+    char text[512];
+
+    (void)state;
+    write_file(token_file, "{\"Version\": 1, \"AccessKeyId\": \"PROCESS\", \"SecretAccessKey\": "
+                           "\"s\", \"Expiration\": \"2030-01-01T00:00:00Z\"}");
+    (void)snprintf(text, sizeof text, "[default]\ncredential_process = cat  \"%s\"\n", token_file);
+    write_file(file, text);
+    assert_int_equal(find(), SL_OK);
+    assert_string_equal(creds.access_key_id.ptr, "PROCESS");
+    assert_string_equal(creds.session_token.ptr, "");
+    assert_true(creds.expires_at_ms == INT64_C(1893456000000));
+    assert_string_equal(creds.from.ptr, "the program cat");
+
+    (void)snprintf(text, sizeof text,
+                   "[default]\nrole_arn = arn\nsource_profile = p\n"
+                   "[profile p]\ncredential_process = cat '%s'\n",
+                   token_file);
+    write_file(file, text);
+    assert_int_equal(find(), SL_OK);
+    assert_has(asked[0].headers, "Credential=PROCESS/");
+}
+
+static void a_program_that_prints_none_is_refused_without_its_words(void **state)
+{
+    static const struct {
+        const char *words;
+        sl_rc rc;
+        const char *says;
+    } cases[] = {
+        { "echo {\"Version\": 2, \"canary\": 1}", SL_UNAVAILABLE, "credential_process echo: the" },
+        { "echo '{\"Version\": 2, \"canary\": 1}'", SL_UNAVAILABLE, "does not say Version 1" },
+        { "echo '{\"Version\": 1}'", SL_UNAVAILABLE, "no AccessKeyId" },
+        { "false canary", SL_UNAVAILABLE, "credential_process false failed with exit status 1" },
+        { "/nowhere/x canary", SL_UNAVAILABLE,
+          "cannot run credential_process /nowhere/x: No such" },
+        { "echo 'canary", SL_CONFIG, "a quote in the credential_process is not closed" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[128];
+
+        (void)snprintf(text, sizeof text, "[default]\ncredential_process = %s\n", cases[i].words);
+        write_file(file, text);
+        assert_int_equal(find(), cases[i].rc);
+        assert_has(err.msg, cases[i].says);
+        assert_null(strstr(err.msg, "canary"));
+    }
+}
+
 /* ---- web identity ------------------------------------------------------------------------------------ */
 
 static void a_web_identity_is_shown_unsigned_and_read_each_time(void **state)
@@ -405,6 +459,8 @@ int main(void)
         TEST(a_role_may_be_assumed_with_the_keys_beside_it),
         TEST(profiles_that_cannot_be_followed_are_refused),
         TEST(a_chain_of_roles_is_bounded),
+        TEST(a_program_prints_an_identity),
+        TEST(a_program_that_prints_none_is_refused_without_its_words),
         TEST(a_web_identity_is_shown_unsigned_and_read_each_time),
         TEST(a_web_identity_may_stand_in_a_profile),
         TEST(a_token_file_has_one_token),
