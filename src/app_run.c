@@ -152,6 +152,9 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
     sl_app_upkeep_end(&upkeep, rc == SL_OK);
     if (rc == SL_STALLED) {
         abandon(app);
+    }
+    sl_aws_refresher_stop(&app->refresher); /* nothing is logged behind the summary */
+    if (rc == SL_STALLED) {
         return rc;
     }
     sl_app_signals_end(app, &signals);

@@ -137,6 +137,6 @@ bool sl_clock_read(sl_str text, int64_t *ret_at_ms)
         return false;
     }
     *ret_at_ms = ((sl_clock_days(year, month, day) * 24 + hour) * 60 + minute - offset) * 60000 +
-                 second * 1000 + ms;
+                 (int64_t)second * 1000 + ms;
     return true;
 }

@@ -35,7 +35,7 @@ static char *word_end(char *at, bool takes_quotes)
 
     for (; *at != '\0' && (quote != '\0' || strchr(" \t\r\n", *at) == NULL); at++) {
         if (quote != '\0' ? *at == quote : takes_quotes && (*at == '"' || *at == '\'')) {
-            quote = quote == '\0' ? *at : '\0';
+            quote = quote != '\0' ? (char)0 : *at;
         } else {
             *out++ = *at;
         }

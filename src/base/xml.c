@@ -140,7 +140,6 @@ sl_rc sl_xml_read(sl_str text, const struct sl_xml_want *wants, unsigned n, stru
                   struct sl_err *e)
 {
     static const XML_Memory_Handling_Suite memory = { memory_new, memory_resize, memory_free };
-    SL_AUTO(sl_buf_done) struct sl_buf held = { 0 };
     struct reading r = { .wants = wants, .n = n, .arena = a };
     enum XML_Status status;
 
@@ -156,7 +155,7 @@ sl_rc sl_xml_read(sl_str text, const struct sl_xml_want *wants, unsigned n, stru
     XML_SetStartDoctypeDeclHandler(r.parser, doctype_begin);
     status = XML_Parse(r.parser, text.ptr != NULL ? text.ptr : "", (int)text.len, XML_TRUE);
     XML_ParserFree(r.parser);
-    held = r.text;
+    sl_buf_done(&r.text);
     if (r.is_out_of_memory) {
         return SL_FAIL(e, SL_NOMEM, "memory for the texts of an XML document ran out");
     }

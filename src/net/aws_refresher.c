@@ -24,6 +24,7 @@ enum {
 struct plan {
     int64_t due_at_ms;     /* wall clock; INT64_MAX for never */
     int64_t earliest_ms;   /* monotonic */
+    int64_t refusal_ms;    /* monotonic: a refusal is not heeded before; what is due is */
     int64_t attempted_ms;  /* monotonic */
     int64_t expires_at_ms; /* wall clock; 0 = never */
     bool is_refused;
@@ -74,17 +75,20 @@ static void plan_pace(struct plan *plan)
 static void plan_next(struct plan *plan, bool is_success)
 {
     const int64_t now_ms = sl_clock_now_ms();
+    const bool is_fresh = is_success && plan->due_at_ms > sl_clock_at_ms();
 
     if (now_ms - plan->attempted_ms > QUIET_MS) {
         sl_backoff_reset(&plan->backoff);
     }
     plan->attempted_ms = now_ms;
-    if (is_success && !plan->is_refused && plan->due_at_ms > sl_clock_at_ms()) {
+    plan->refusal_ms = now_ms;
+    if (is_fresh && !plan->is_refused) {
         sl_backoff_reset(&plan->backoff);
     } else {
         plan_pace(plan);
-        plan->earliest_ms = now_ms + sl_backoff_next(&plan->backoff);
+        plan->refusal_ms += sl_backoff_next(&plan->backoff);
     }
+    plan->earliest_ms = is_fresh ? now_ms : plan->refusal_ms;
     plan->is_refused = false;
 }
 
@@ -128,16 +132,21 @@ static int64_t wake_ms(const struct plan *plan)
     const int64_t left_ms = plan->due_at_ms - sl_clock_at_ms();
     int64_t due_ms = now_ms + (left_ms > LOOK_MS ? LOOK_MS : left_ms);
 
-    if (plan->is_refused || due_ms < plan->earliest_ms) {
+    if (due_ms < plan->earliest_ms) {
         due_ms = plan->earliest_ms;
+    }
+    if (plan->is_refused && due_ms > plan->refusal_ms) {
+        due_ms = plan->refusal_ms;
     }
     return due_ms < 0 ? 0 : due_ms;
 }
 
 static bool is_due(const struct plan *plan)
 {
-    return sl_clock_now_ms() >= plan->earliest_ms &&
-           (plan->is_refused || sl_clock_at_ms() >= plan->due_at_ms);
+    const int64_t now_ms = sl_clock_now_ms();
+
+    return (plan->is_refused && now_ms >= plan->refusal_ms) ||
+           (now_ms >= plan->earliest_ms && sl_clock_at_ms() >= plan->due_at_ms);
 }
 
 static void *refresher_main(void *ctx)
@@ -186,18 +195,27 @@ sl_rc sl_aws_refresher_open(struct sl_aws_refresher *r, const struct sl_config *
         return SL_FAIL(e, SL_NOMEM, "could not start a thread");
     }
     r->is_open = true;
+    r->is_running = true;
     target->identity = &r->identity;
     return SL_OK;
 }
 
-void sl_aws_refresher_close(struct sl_aws_refresher *r)
+void sl_aws_refresher_stop(struct sl_aws_refresher *r)
 {
-    if (!r->is_open) {
+    if (!r->is_running) {
         return;
     }
     sl_stop_ask(&r->stop, true);
     sl_aws_identity_stop(&r->identity);
     (void)pthread_join(r->thread, NULL);
-    sl_aws_identity_done(&r->identity);
-    r->is_open = false;
+    r->is_running = false;
+}
+
+void sl_aws_refresher_close(struct sl_aws_refresher *r)
+{
+    sl_aws_refresher_stop(r);
+    if (r->is_open) {
+        sl_aws_identity_done(&r->identity);
+        r->is_open = false;
+    }
 }

@@ -14,6 +14,7 @@ struct sl_aws_refresher {
     sl_str region;
     struct sl_stop stop;
     pthread_t thread;
+    bool is_running;
     bool is_open;
 };
 
@@ -27,7 +28,11 @@ struct sl_aws_refresher {
 sl_rc sl_aws_refresher_open(struct sl_aws_refresher *r, const struct sl_config *cfg,
                             struct sl_aws_target *target, struct sl_err *e) SL_MUST_CHECK;
 
-/* Stop the thread.  Takes a zeroed one, too. */
+/* Refresh no more; what there is stays.  Takes one that is not open, too.
+ * Blocks: until a refresh that is under way has been given up, at once but for a look-up of a name */
+void sl_aws_refresher_stop(struct sl_aws_refresher *r);
+
+/* Stop, and end the identity.  Takes a zeroed one, too. */
 void sl_aws_refresher_close(struct sl_aws_refresher *r);
 
 /* When credentials that were found at `at_ms` are to be looked for again: 15 minutes before they

