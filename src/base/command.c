@@ -35,7 +35,11 @@ static char *word_end(char *at, bool takes_quotes)
 
     for (; *at != '\0' && (quote != '\0' || strchr(" \t\r\n", *at) == NULL); at++) {
         if (quote != '\0' ? *at == quote : takes_quotes && (*at == '"' || *at == '\'')) {
-            quote = quote != '\0' ? (char)0 : *at;
+            if (quote != '\0') {
+                quote = '\0';
+            } else {
+                quote = *at;
+            }
         } else {
             *out++ = *at;
         }
