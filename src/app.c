@@ -28,7 +28,7 @@ static sl_rc find_identity(struct sl_app *app, struct sl_err *e)
 
 static sl_rc ask_queue(struct sl_app *app, struct sl_err *e)
 {
-    return sl_sqs_ask(app->cfg, &app->aws, &app->queue, e);
+    return sl_sqs_ask(app->cfg, &app->aws, &app->wire, &app->queue, e);
 }
 
 static sl_rc ask_dead_queue(struct sl_app *app, struct sl_err *e)
@@ -36,7 +36,7 @@ static sl_rc ask_dead_queue(struct sl_app *app, struct sl_err *e)
     const struct sl_config cfg = sl_dead_queue_config(app->cfg);
     struct sl_sqs_attributes queue;
     struct sl_err why = { 0 };
-    const sl_rc rc = sl_sqs_ask(&cfg, &app->dead_aws, &queue, &why);
+    const sl_rc rc = sl_sqs_ask(&cfg, &app->dead_aws, &app->dead_wire, &queue, &why);
 
     return rc == SL_OK ? SL_OK : SL_FAIL(e, rc, "dead-letter %.1000s", why.msg);
 }
@@ -185,6 +185,7 @@ static struct sl_sqs_settings sqs_settings(struct sl_app *app, struct sl_worker 
     return (struct sl_sqs_settings){
         .cfg = cfg,
         .target = &app->aws,
+        .wire = app->wire,
         .shared = &app->shared,
         .counters = &w->counters,
         .stop = &app->stop,
@@ -220,6 +221,7 @@ static sl_rc dead_queue_open(struct sl_app *app, struct sl_pipeline *p, struct s
         .url = app->cfg->dead_letter_url,
         .pipeline = app->target.pipeline,
         .target = &app->dead_aws,
+        .wire = app->dead_wire,
         .http = sl_sqs_http(&p->source),
         .wait = p->source.wait,
     };

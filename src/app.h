@@ -31,9 +31,11 @@ struct sl_app {
     sem_t reloads; /* one for each SIGHUP */
     struct sl_aws_refresher refresher;
     struct sl_aws_target aws;
+    const struct sl_sqs_wire *wire; /* of `aws`, found at the start */
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_aws_target dead_aws;  /* of the dead-letter queue, where there is one */
     struct sl_file_list files;      /* in place of a queue */
+    const struct sl_sqs_wire *dead_wire;
     struct sl_pg_target target;
     sl_str ledger_key; /* sealed; where messages are known by a value */
     struct sl_sqs_shared shared;

@@ -50,7 +50,7 @@ bool sl_drain_is_over(struct sl_app *app, struct sl_drain *seen)
         return false;
     }
     if (sl_clock_now_ms() < seen->next_look_ms ||
-        sl_sqs_ask(app->cfg, &app->aws, &now, NULL) != SL_OK) {
+        sl_sqs_ask(app->cfg, &app->aws, &app->wire, &now, NULL) != SL_OK) {
         return false;
     }
     seen->next_look_ms = sl_clock_now_ms() + LOOK_MS;

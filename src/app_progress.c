@@ -107,7 +107,7 @@ void sl_progress_show(struct sl_app *app, struct sl_progress *p)
     }
     if (now_ms >= p->next_ask_ms) {
         p->next_ask_ms = now_ms + REMAINING_MS;
-        if (sl_sqs_ask(app->cfg, &app->aws, &now, NULL) == SL_OK) {
+        if (sl_sqs_ask(app->cfg, &app->aws, &app->wire, &now, NULL) == SL_OK) {
             p->remaining = now.visible + now.delayed;
         }
     }

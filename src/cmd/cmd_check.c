@@ -37,6 +37,7 @@ struct checks {
     struct sl_arena arena;
     struct sl_aws_refresher refresher;
     struct sl_aws_target aws;
+    const struct sl_sqs_wire *wire;
     struct sl_keyring *ring;
     struct sl_pg_conn conn;
     struct sl_pg_target target;
@@ -109,10 +110,11 @@ static void check_rights_on_queue(struct checks *c)
 {
     struct sl_err e;
 
-    if (passed(c, "delete", sl_sqs_may(c->cfg, &c->aws, SL_SQS_MAY_DELETE, &e), &e)) {
+    if (passed(c, "delete", sl_sqs_may(c->cfg, &c->aws, c->wire, SL_SQS_MAY_DELETE, &e), &e)) {
         say("ok", "delete", "sqs:DeleteMessage is allowed");
     }
-    if (passed(c, "extend", sl_sqs_may(c->cfg, &c->aws, SL_SQS_MAY_CHANGE_VISIBILITY, &e), &e)) {
+    if (passed(c, "extend", sl_sqs_may(c->cfg, &c->aws, c->wire, SL_SQS_MAY_CHANGE_VISIBILITY, &e),
+               &e)) {
         say("ok", "extend", "sqs:ChangeMessageVisibility is allowed");
     }
 }
@@ -138,6 +140,7 @@ static void check_leave(struct checks *c, const struct sl_sqs_attributes *queue)
 static void check_dead_queue(struct checks *c)
 {
     const struct sl_config cfg = sl_dead_queue_config(c->cfg);
+    const struct sl_sqs_wire *wire = NULL;
     struct sl_sqs_attributes queue;
     struct sl_aws_target target;
     struct sl_err e;
@@ -147,12 +150,12 @@ static void check_dead_queue(struct checks *c)
         return;
     }
     target.identity = c->aws.identity;
-    if (!passed(c, "dead", sl_sqs_ask(&cfg, &target, &queue, &e), &e)) {
+    if (!passed(c, "dead", sl_sqs_ask(&cfg, &target, &wire, &queue, &e), &e)) {
         return;
     }
     say("ok", "dead", "bad messages go to a queue with about %lld messages, retention %lld s",
         (long long)queue.visible + queue.delayed + queue.not_visible, (long long)queue.retention_s);
-    if (passed(c, "dead", sl_sqs_may(&cfg, &target, SL_SQS_MAY_SEND, &e), &e)) {
+    if (passed(c, "dead", sl_sqs_may(&cfg, &target, wire, SL_SQS_MAY_SEND, &e), &e)) {
         say("ok", "dead", "sqs:SendMessage is allowed");
     }
 }
@@ -197,14 +200,15 @@ static void check_queue(struct checks *c)
     if (!check_identity(c)) {
         return;
     }
-    if (!passed(c, "queue", sl_sqs_ask(c->cfg, &c->aws, &queue, &e), &e)) {
+    if (!passed(c, "queue", sl_sqs_ask(c->cfg, &c->aws, &c->wire, &queue, &e), &e)) {
         return;
     }
     visibility_s = c->cfg->sqs.visibility_timeout_s != 0 ? c->cfg->sqs.visibility_timeout_s
                                                          : (unsigned)queue.visibility_timeout_s;
-    say("ok", "queue", "about %lld messages, visibility timeout %u s, retention %lld s",
+    say("ok", "queue", "about %lld messages, visibility timeout %u s, retention %lld s%s",
         (long long)queue.visible + queue.delayed + queue.not_visible, visibility_s,
-        (long long)queue.retention_s);
+        (long long)queue.retention_s,
+        c->wire == &sl_sqs_query ? ", asked in the Query protocol" : "");
     if (visibility_s < VISIBILITY_LEAST_S) {
         say("warn", "queue", "a visibility timeout of %u s leaves little time: 30 s is usual",
             visibility_s);

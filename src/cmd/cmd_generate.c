@@ -11,7 +11,7 @@
 #include "net/backoff.h"
 #include "net/http.h"
 #include "source/sqs_call.h"
-#include "source/sqs_json.h"
+#include "source/sqs_queue.h"
 
 const char sl_help_generate[] =
     "Usage: sluice generate [OPTIONS]\n"
@@ -65,6 +65,7 @@ struct sender {
     struct sl_config cfg;
     struct sl_aws_refresher refresher;
     struct sl_aws_caller caller;
+    const struct sl_sqs_wire *wire;
     struct sl_json_parser *parser;
     struct sl_arena arena; /* of the target */
     struct sl_backoff backoff;
@@ -204,6 +205,16 @@ static void sender_done(struct sender *s)
     sl_arena_done(&s->arena);
 }
 
+/* Whoever may send may not be allowed to ask: a queue that does not answer is sent to in JSON. */
+static void sender_find_wire(struct sender *s)
+{
+    struct sl_sqs_attributes queue;
+
+    if (sl_sqs_ask(&s->cfg, &s->caller.target, &s->wire, &queue, NULL) != SL_OK) {
+        s->wire = &sl_sqs_json;
+    }
+}
+
 static sl_rc sender_init(struct sender *s, const struct generate_options *o, struct sl_err *e)
 {
     *s = (struct sender){
@@ -216,6 +227,7 @@ static sl_rc sender_init(struct sender *s, const struct generate_options *o, str
     sl_arena_init(&s->arena, TARGET_MAX_BYTES, 4096);
     SL_TRY(sl_aws_target_find(&s->cfg, &s->arena, &s->caller.target, e));
     SL_TRY(sl_aws_refresher_open(&s->refresher, &s->cfg, &s->caller.target, e));
+    sender_find_wire(s);
     SL_TRY(sl_json_parser_new(REPLY_MAX_BYTES, &s->parser, e));
     return sl_http_new(&s->caller.http, e);
 }
@@ -227,7 +239,8 @@ static sl_rc sender_try(struct sender *s, struct sl_sqs_entry *entries, unsigned
     SL_AUTO(sl_buf_done) struct sl_buf body;
     SL_AUTO(sl_arena_done) struct sl_arena arena;
     SL_AUTO(sl_buf_done) struct sl_buf answer = { 0 };
-    struct sl_sqs_call call = { .action = "SendMessageBatch",
+    struct sl_sqs_call call = { .wire = s->wire,
+                                .action = "SendMessageBatch",
                                 .timeout_ms = SEND_TIMEOUT_MS,
                                 .reply_max_bytes = REPLY_MAX_BYTES };
     struct sl_sqs_failure *failures = NULL;
@@ -236,7 +249,7 @@ static sl_rc sender_try(struct sender *s, struct sl_sqs_entry *entries, unsigned
 
     sl_buf_init(&body, BODY_MAX_BYTES);
     sl_arena_init(&arena, ANSWER_MAX_BYTES, 4096);
-    sl_sqs_write_send(&body, s->queue_url, entries, *n);
+    s->wire->write_send(&body, s->queue_url, entries, *n);
     SL_TRY(sl_buf_rc(&body, e));
     call.body = sl_buf_str(&body);
     SL_TRY(sl_sqs_call_wait(&s->caller, &call, &reply, e));

@@ -73,6 +73,8 @@ enum sl_convert { SL_CONVERT_NONE, SL_CONVERT_VERSION, SL_CONVERT_TEXT };
 
 enum sl_create { SL_CREATE_NEVER, SL_CREATE_IF_MISSING };
 
+enum sl_sqs_protocol { SL_SQS_PROTOCOL_AUTO, SL_SQS_PROTOCOL_JSON, SL_SQS_PROTOCOL_QUERY };
+
 enum sl_dedup { SL_DEDUP_MESSAGE_ID, SL_DEDUP_FIELD, SL_DEDUP_BODY };
 
 enum sl_dead_letter { SL_DEAD_LETTER_TABLE, SL_DEAD_LETTER_LEAVE, SL_DEAD_LETTER_QUEUE };
@@ -114,6 +116,7 @@ struct sl_config {
         sl_str role_arn; /* "" = none */
         sl_str external_id;
         sl_str role_session_name;
+        enum sl_sqs_protocol protocol;
         unsigned visibility_timeout_s; /* 0 = the queue's own */
         unsigned wait_time_s;
         unsigned receives; /* in flight, a worker; 0 = auto */

@@ -100,6 +100,18 @@ static const struct sl_setting rows[] = {
         .doc = "The name that the other account sees in its logs.",
     },
     {
+        .path = "source.sqs.protocol",
+        AT(sqs.protocol),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_SQS_PROTOCOL_AUTO] = "auto",
+                   [SL_SQS_PROTOCOL_JSON] = "json",
+                   [SL_SQS_PROTOCOL_QUERY] = "query" },
+        .preset = SL_SQS_PROTOCOL_AUTO,
+        .doc = "What the queue is spoken to in: the JSON protocol, or the Query protocol with its "
+               "XML, which servers from before November 2023 know alone. `auto` asks in JSON, and "
+               "in Query if that is not understood.",
+    },
+    {
         .path = "source.sqs.visibility_timeout",
         AT(sqs.visibility_timeout_s),
         .kind = SL_KIND_SECONDS,

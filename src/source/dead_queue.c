@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "source/sqs_call.h"
 #include "source/sqs_error.h"
-#include "source/sqs_json.h"
 #include "telemetry/log.h"
 
 enum {
@@ -259,14 +258,15 @@ static sl_rc call_write(const struct dead_call *call, struct sl_buf *out, struct
         entries[i].body.ptr = at;
         at += entries[i].body.len;
     }
-    sl_sqs_write_send(out, q->settings.url, entries, call->n);
+    q->settings.wire->write_send(out, q->settings.url, entries, call->n);
     return sl_buf_rc(out, e);
 }
 
 static void call_start(struct dead_call *call)
 {
     SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
-    struct sl_sqs_call request = { .action = "SendMessageBatch",
+    struct sl_sqs_call request = { .wire = call->q->settings.wire,
+                                   .action = "SendMessageBatch",
                                    .timeout_ms = SEND_TIMEOUT_MS,
                                    .reply_max_bytes = REPLY_MAX,
                                    .done = call_done,
@@ -395,14 +395,15 @@ sl_rc sl_dead_queue_probe(struct sl_dead_queue *q, struct sl_err *e)
     static const struct sl_sqs_entry none = { .body = { "none", 4 },
                                               .delay_s = SL_SQS_DELAY_MAX_S + 1 };
     SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
-    struct sl_sqs_call request = { .action = "SendMessageBatch",
+    struct sl_sqs_call request = { .wire = q->settings.wire,
+                                   .action = "SendMessageBatch",
                                    .timeout_ms = SEND_TIMEOUT_MS,
                                    .reply_max_bytes = REPLY_MAX,
                                    .done = probe_done,
                                    .ctx = q };
 
     q->failure.rc = SL_OK;
-    sl_sqs_write_send(&body, q->settings.url, &none, 1);
+    q->settings.wire->write_send(&body, q->settings.url, &none, 1);
     SL_TRY(sl_buf_rc(&body, e));
     request.body = sl_buf_str(&body);
     SL_TRY(sl_sqs_call_start(&q->caller, &request, e));

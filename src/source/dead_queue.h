@@ -12,6 +12,7 @@
 #include "net/aws_target.h"
 #include "net/http.h"
 #include "record/batch.h"
+#include "source/sqs_wire.h"
 
 struct sl_dead_queue;
 
@@ -19,6 +20,7 @@ struct sl_dead_queue_settings {
     sl_str url;
     sl_str pipeline;
     const struct sl_aws_target *target;
+    const struct sl_sqs_wire *wire;
     struct sl_http *http; /* the worker's, whose requests go on in `wait` */
     struct sl_wait wait;
 };

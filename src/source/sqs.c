@@ -249,6 +249,14 @@ static void receive_done(void *ctx, struct sl_http_reply *reply)
 
 /* ---- receives go out ----------------------------------------------------------------------------------- */
 
+/* How long a poll may last by itself. */
+static unsigned poll_max_s(const struct sqs_source *s)
+{
+    const struct sl_sqs_settings *set = &s->settings;
+
+    return set->wait_time_s * (set->wire->waits_again ? SL_SQS_BATCH : 1);
+}
+
 static sl_rc receive_send(struct sqs_source *s, struct sqs_receive *receive, struct sl_err *e)
 {
     const struct sl_sqs_settings *set = &s->settings;
@@ -260,8 +268,9 @@ static sl_rc receive_send(struct sqs_source *s, struct sqs_receive *receive, str
         .attributes = s->attributes,
         .attributes_n = s->attributes_n,
     };
-    struct sl_sqs_call call = { .action = "ReceiveMessage",
-                                .timeout_ms = set->wait_time_s * 1000 + ANSWER_TIMEOUT_MS,
+    struct sl_sqs_call call = { .wire = set->wire,
+                                .action = "ReceiveMessage",
+                                .timeout_ms = poll_max_s(s) * 1000 + ANSWER_TIMEOUT_MS,
                                 .reply_max_bytes = REPLY_MAX,
                                 .done = receive_done,
                                 .ctx = receive };
@@ -269,7 +278,7 @@ static sl_rc receive_send(struct sqs_source *s, struct sqs_receive *receive, str
     sl_rc rc;
 
     sl_buf_init(&body, 64 << 10);
-    sl_sqs_write_receive(&body, &request);
+    set->wire->write_receive(&body, &request);
     call.body = sl_buf_str(&body);
     rc = sl_buf_rc(&body, e);
     if (rc == SL_OK) {
@@ -653,6 +662,7 @@ static void leases_start(struct sqs_source *s)
 {
     s->leases = (struct sl_leases){
         .caller = &s->caller,
+        .wire = s->settings.wire,
         .parser = s->parser,
         .counters = s->settings.counters,
         .queue_url = s->settings.cfg->sqs.queue_url,

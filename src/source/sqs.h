@@ -7,11 +7,13 @@
 #include "net/aws_target.h"
 #include "source/source.h"
 #include "source/sqs_shared.h"
+#include "source/sqs_wire.h"
 #include "telemetry/counters.h"
 
 struct sl_sqs_settings {
     const struct sl_config *cfg;
     const struct sl_aws_target *target;
+    const struct sl_sqs_wire *wire;
     struct sl_sqs_shared *shared;
     struct sl_counters *counters; /* of this worker */
     const struct sl_stop *stop;

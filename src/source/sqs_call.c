@@ -12,10 +12,10 @@ static struct sl_aws_call call_of(struct sl_aws_caller *c, const struct sl_sqs_c
     c->service = "sqs";
     (void)snprintf(target, TARGET_CHARS, "AmazonSQS.%s", call->action);
     return (struct sl_aws_call){
-        .target = sl_str_of(target),
-        .content_type = "application/x-amz-json-1.0",
+        .target = sl_str_of(call->wire->has_target ? target : ""),
+        .content_type = call->wire->content_type,
         .body = call->body,
-        .wants_query_errors = true,
+        .wants_query_errors = call->wire->has_target,
         .timeout_ms = call->timeout_ms,
         .reply_max_bytes = call->reply_max_bytes,
         .done = call->done,

@@ -3,10 +3,12 @@
 #define SLUICE_SOURCE_SQS_CALL_H
 
 #include "net/aws_call.h"
+#include "source/sqs_wire.h"
 
 struct sl_sqs_call {
-    const char *action; /* "ReceiveMessage" */
-    sl_str body;        /* JSON; copied */
+    const struct sl_sqs_wire *wire; /* that wrote the body */
+    const char *action;             /* "ReceiveMessage" */
+    sl_str body;                    /* copied */
     unsigned timeout_ms;
     size_t reply_max_bytes;
 

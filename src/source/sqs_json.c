@@ -1,7 +1,8 @@
-/* source/sqs_json.c - the wire format of SQS, AWS JSON 1.0: what it answers. */
+/* source/sqs_json.c - the wire format of SQS: what it answers, in JSON or in XML of the same shape. */
 #include "source/sqs_json.h"
 
 #include "source/sqs_error.h"
+#include "source/sqs_xml.h"
 
 enum {
     MESSAGE_ID_MAX = 128,
@@ -43,6 +44,9 @@ static sl_rc parse_object(struct sl_json_parser *p, sl_str text, struct sl_arena
     enum sl_json_fault fault = SL_JSON_EMPTY;
     const struct sl_json *root = NULL;
 
+    if (sl_str_starts(sl_str_trim(text), SL_STR("<"))) {
+        return sl_sqs_xml_read(sl_str_trim(text), a, ret, e);
+    }
     if (text.len > 0) {
         SL_TRY(sl_json_parse(p, sl_cleartext_of(text), a, &root, &fault, e));
     }
@@ -245,8 +249,8 @@ static void read_fates(const struct sl_json *successful, const struct sl_json *f
 
         if (i >= 0) {
             fates[i].code = code.len > 0 ? code : SL_STR("Unknown");
-            fates[i].is_sender_fault = fault != NULL && fault->type == SL_JSON_BOOL &&
-                                       sl_str_eq(sl_cleartext_publish(fault->text), SL_STR("true"));
+            fates[i].is_sender_fault =
+                fault != NULL && sl_str_eq(sl_cleartext_publish(fault->text), SL_STR("true"));
         }
     }
 }
@@ -363,21 +367,40 @@ static struct sqs_complaint complaint_of_xml(sl_str text)
     };
 }
 
+/* NULL when the text is no JSON. */
+static const struct sl_json *error_parse(struct sl_json_parser *p, sl_str text, struct sl_arena *a)
+{
+    enum sl_json_fault fault = SL_JSON_EMPTY;
+    const struct sl_json *root = NULL;
+
+    return text.len > 0 &&
+                   sl_json_parse(p, sl_cleartext_of(text), a, &root, &fault, NULL) == SL_OK &&
+                   fault == SL_JSON_OK
+               ? root
+               : NULL;
+}
+
+bool sl_sqs_error_is_json(struct sl_json_parser *p, sl_str header_code, sl_str text)
+{
+    SL_AUTO(sl_arena_done) struct sl_arena a;
+    const struct sl_json *root;
+    sl_str code;
+
+    sl_arena_init(&a, ERROR_ARENA_BYTES, ERROR_BLOCK_BYTES);
+    root = error_parse(p, text, &a);
+    code = root == NULL ? header_code : complaint_of_json(root).code;
+    return code.len > 0 && memmem(code.ptr, code.len, "UnknownOperation", 16) == NULL;
+}
+
 sl_rc sl_sqs_read_error(struct sl_json_parser *p, int status, sl_str header_code, sl_str text,
                         struct sl_err *e)
 {
     SL_AUTO(sl_arena_done) struct sl_arena a;
-    enum sl_json_fault fault = SL_JSON_EMPTY;
-    const struct sl_json *root = NULL;
+    const struct sl_json *root;
     struct sqs_complaint c;
 
     sl_arena_init(&a, ERROR_ARENA_BYTES, ERROR_BLOCK_BYTES);
-    if (text.len == 0 ||
-        sl_json_parse(p, sl_cleartext_of(text), &a, &root, &fault, NULL) != SL_OK ||
-        fault != SL_JSON_OK) {
-        c = complaint_of_xml(text);
-    } else {
-        c = complaint_of_json(root);
-    }
+    root = error_parse(p, text, &a);
+    c = root == NULL ? complaint_of_xml(text) : complaint_of_json(root);
     return sl_sqs_error_report(status, header_code.len > 0 ? header_code : c.code, c.message, e);
 }

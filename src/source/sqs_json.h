@@ -1,4 +1,4 @@
-/* source/sqs_json.h - the wire format of SQS, AWS JSON 1.0: pure, no I/O.
+/* source/sqs_json.h - what SQS is asked, and what it answers: pure, no I/O.
  * Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/ */
 #ifndef SLUICE_SOURCE_SQS_JSON_H
 #define SLUICE_SOURCE_SQS_JSON_H
@@ -72,19 +72,10 @@ struct sl_sqs_attributes {
     bool has_redrive; /* a RedrivePolicy is set */
 };
 
-/* Write request bodies.  Batch entries get their index as Id. */
-void sl_sqs_write_receive(struct sl_buf *out, const struct sl_sqs_receive *request);
-void sl_sqs_write_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
-                         unsigned n);
-void sl_sqs_write_visibility(struct sl_buf *out, sl_str queue_url,
-                             const struct sl_sqs_entry *entries, unsigned n, unsigned timeout_s);
-void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
-                       unsigned n);
-void sl_sqs_write_attributes(struct sl_buf *out, sl_str queue_url);
-
 /* Read replies.
  *
- * Shape:   text is followed by SL_JSON_PADDING readable bytes
+ * Shape:   JSON, or the XML of the Query protocol, whichever it is; text is followed by
+ *          SL_JSON_PADDING readable bytes
  * Owns:    results live in `a` and point into `text`
  * Errors:  SL_UNAVAILABLE (retry)  the reply is not what SQS answers: HTML, half a JSON text, an
  *                                  empty body where there must be one
@@ -108,5 +99,9 @@ sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_ar
  */
 sl_rc sl_sqs_read_error(struct sl_json_parser *p, int status, sl_str header_code, sl_str text,
                         struct sl_err *e) SL_MUST_CHECK;
+
+/* True when an error answer is one of a server that understands the JSON protocol: it is JSON with
+ * a code, or has the code in x-amzn-query-error, and does not say that it knows no such action. */
+bool sl_sqs_error_is_json(struct sl_json_parser *p, sl_str header_code, sl_str text);
 
 #endif

@@ -1,5 +1,5 @@
 /* source/sqs_json_write.c - the wire format of SQS, AWS JSON 1.0: what it is asked. */
-#include "source/sqs_json.h"
+#include "source/sqs_wire.h"
 
 static void add_names(struct sl_buf *out, const char *member, const sl_str *names, unsigned n)
 {
@@ -19,7 +19,7 @@ static void add_queue_url(struct sl_buf *out, sl_str queue_url)
     sl_buf_add_json(out, queue_url);
 }
 
-void sl_sqs_write_receive(struct sl_buf *out, const struct sl_sqs_receive *request)
+static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *request)
 {
     static const sl_str system[] = { { "SentTimestamp", 13 }, { "ApproximateReceiveCount", 23 } };
 
@@ -50,8 +50,8 @@ static void add_member(struct sl_buf *out, const char *name, sl_str value)
     sl_buf_add_json(out, value);
 }
 
-void sl_sqs_write_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
-                         unsigned n)
+static void json_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                        unsigned n)
 {
     add_queue_url(out, queue_url);
     sl_buf_add_str(out, SL_STR(",\"Entries\":["));
@@ -63,8 +63,8 @@ void sl_sqs_write_delete(struct sl_buf *out, sl_str queue_url, const struct sl_s
     sl_buf_add_str(out, SL_STR("]}"));
 }
 
-void sl_sqs_write_visibility(struct sl_buf *out, sl_str queue_url,
-                             const struct sl_sqs_entry *entries, unsigned n, unsigned timeout_s)
+static void json_visibility(struct sl_buf *out, sl_str queue_url,
+                            const struct sl_sqs_entry *entries, unsigned n, unsigned timeout_s)
 {
     add_queue_url(out, queue_url);
     sl_buf_add_str(out, SL_STR(",\"Entries\":["));
@@ -92,8 +92,8 @@ static void add_attributes(struct sl_buf *out, const struct sl_sqs_attribute *at
     sl_buf_add_str(out, before[1] == '\0' ? SL_STR("}") : SL_STR(""));
 }
 
-void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
-                       unsigned n)
+static void json_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
+                      unsigned n)
 {
     add_queue_url(out, queue_url);
     sl_buf_add_str(out, SL_STR(",\"Entries\":["));
@@ -114,8 +114,19 @@ void sl_sqs_write_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs
 }
 
 /* All, because asking a standard queue for FifoQueue by name is an error with some servers. */
-void sl_sqs_write_attributes(struct sl_buf *out, sl_str queue_url)
+static void json_attributes(struct sl_buf *out, sl_str queue_url)
 {
     add_queue_url(out, queue_url);
     sl_buf_add_str(out, SL_STR(",\"AttributeNames\":[\"All\"]}"));
 }
+
+const struct sl_sqs_wire sl_sqs_json = {
+    .name = "json",
+    .content_type = "application/x-amz-json-1.0",
+    .has_target = true,
+    .write_receive = json_receive,
+    .write_delete = json_delete,
+    .write_visibility = json_visibility,
+    .write_send = json_send,
+    .write_attributes = json_attributes,
+};

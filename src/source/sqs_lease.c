@@ -351,12 +351,12 @@ static const char *call_body(const struct lease_call *call, struct sl_buf *body)
         entries[i].receipt_handle = newest_handle(l, call->entries[i]);
     }
     if (call->about == SL_LEASE_DELETE) {
-        sl_sqs_write_delete(body, l->queue_url, entries, call->n);
+        l->wire->write_delete(body, l->queue_url, entries, call->n);
         return "DeleteMessageBatch";
     }
-    sl_sqs_write_visibility(body, l->queue_url, entries, call->n,
-                            call->about == SL_LEASE_HELD ? l->visibility_timeout_s
-                                                         : l->return_after_s);
+    l->wire->write_visibility(body, l->queue_url, entries, call->n,
+                              call->about == SL_LEASE_HELD ? l->visibility_timeout_s
+                                                           : l->return_after_s);
     return "ChangeMessageVisibilityBatch";
 }
 
@@ -371,7 +371,8 @@ static unsigned call_timeout_ms(const struct lease_call *call)
 
 static void call_send(struct lease_call *call)
 {
-    struct sl_sqs_call request = { .timeout_ms = call_timeout_ms(call),
+    struct sl_sqs_call request = { .wire = call->l->wire,
+                                   .timeout_ms = call_timeout_ms(call),
                                    .reply_max_bytes = REPLY_MAX,
                                    .done = call_done,
                                    .ctx = call };

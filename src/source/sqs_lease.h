@@ -47,6 +47,7 @@ struct sl_lease {
 /* All leases of a worker, oldest first. */
 struct sl_leases {
     struct sl_aws_caller *caller;
+    const struct sl_sqs_wire *wire;
     struct sl_json_parser *parser;
     struct sl_counters *counters;
     sl_str queue_url;

@@ -2,10 +2,12 @@
 #include "source/sqs_queue.h"
 
 #include "source/sqs_call.h"
+#include "telemetry/log.h"
 
 enum {
     ASK_TIMEOUT_MS = 10000,
     REPLY_MAX = 1 << 20,
+    BODY_MAX = 64 << 10,
 };
 
 /* Refused for what it says: the right to call is there.  Refused for its rights: it is not. */
@@ -27,7 +29,8 @@ static sl_rc may_read(struct sl_http_reply *reply, struct sl_err *e)
     return rc;
 }
 
-static const char *may_write(enum sl_sqs_right right, sl_str queue_url, struct sl_buf *body)
+static const char *may_write(const struct sl_sqs_wire *wire, enum sl_sqs_right right,
+                             sl_str queue_url, struct sl_buf *body)
 {
     const struct sl_sqs_entry entry = {
         .receipt_handle = SL_STR("none"),
@@ -36,87 +39,149 @@ static const char *may_write(enum sl_sqs_right right, sl_str queue_url, struct s
     };
 
     if (right == SL_SQS_MAY_DELETE) {
-        sl_sqs_write_delete(body, queue_url, &entry, 1);
+        wire->write_delete(body, queue_url, &entry, 1);
         return "DeleteMessageBatch";
     }
     if (right == SL_SQS_MAY_CHANGE_VISIBILITY) {
-        sl_sqs_write_visibility(body, queue_url, &entry, 1, 0);
+        wire->write_visibility(body, queue_url, &entry, 1, 0);
         return "ChangeMessageVisibilityBatch";
     }
-    sl_sqs_write_send(body, queue_url, &entry, 1);
+    wire->write_send(body, queue_url, &entry, 1);
     return "SendMessageBatch";
 }
 
-sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
-                 enum sl_sqs_right right, struct sl_err *e)
+/* A request on a connection of its own. */
+static sl_rc call_once(const struct sl_aws_target *target, struct sl_sqs_call *call,
+                       struct sl_buf *body, struct sl_http_reply *ret, struct sl_err *e)
 {
     struct sl_aws_caller caller = { .target = *target };
-    struct sl_sqs_call call = { .timeout_ms = ASK_TIMEOUT_MS, .reply_max_bytes = REPLY_MAX };
-    struct sl_http_reply reply = { 0 };
-    struct sl_buf body;
-    sl_rc rc = sl_http_new(&caller.http, e);
+    sl_rc rc = sl_buf_rc(body, e);
 
-    sl_buf_init(&body, 64 << 10);
-    call.action = may_write(right, cfg->sqs.queue_url, &body);
-    call.body = sl_buf_str(&body);
+    call->body = sl_buf_str(body);
+    call->timeout_ms = ASK_TIMEOUT_MS;
+    call->reply_max_bytes = REPLY_MAX;
     if (rc == SL_OK) {
-        rc = sl_sqs_call_wait(&caller, &call, &reply, e);
+        rc = sl_http_new(&caller.http, e);
     }
     if (rc == SL_OK) {
-        rc = may_read(&reply, e);
-        sl_buf_done(&reply.body);
+        rc = sl_sqs_call_wait(&caller, call, ret, e);
     }
-    sl_buf_done(&body);
     sl_http_free(caller.http);
     return rc;
 }
 
-static sl_rc ask_read(struct sl_http_reply *reply, struct sl_sqs_attributes *ret, struct sl_err *e)
+sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
+                 const struct sl_sqs_wire *wire, enum sl_sqs_right right, struct sl_err *e)
 {
+    SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
+    struct sl_sqs_call call = { .wire = wire };
+    struct sl_http_reply reply = { 0 };
+    sl_rc rc;
+
+    call.action = may_write(wire, right, cfg->sqs.queue_url, &body);
+    SL_TRY(call_once(target, &call, &body, &reply, e));
+    rc = may_read(&reply, e);
+    sl_buf_done(&reply.body);
+    return rc;
+}
+
+/* ---- what it is asked in ----------------------------------------------------------------------- */
+
+struct ask {
+    const struct sl_config *cfg;
+    const struct sl_aws_target *target;
+    struct sl_sqs_attributes queue;
+    bool is_foreign; /* an answer that no SQS of this protocol gives */
+};
+
+/* A server in trouble, or one that refuses us, may still be one of this protocol. */
+static bool status_is_plain(int status)
+{
+    return status != 401 && status != 403 && status != 429 && status != 502 && status != 503 &&
+           status != 504;
+}
+
+static sl_rc ask_read(struct ask *ask, struct sl_http_reply *reply, struct sl_err *e)
+{
+    const sl_str text = sl_buf_str(&reply->body);
     struct sl_json_parser *parser = NULL;
     struct sl_arena arena;
     sl_rc rc = sl_json_parser_new(REPLY_MAX, &parser, e);
 
     sl_arena_init(&arena, 8 << 20, 16 << 10);
     if (rc == SL_OK && reply->status == 200) {
-        rc = sl_sqs_read_attributes(parser, sl_buf_str(&reply->body), &arena, ret, e);
+        rc = sl_sqs_read_attributes(parser, text, &arena, &ask->queue, e);
+        ask->is_foreign = rc == SL_UNAVAILABLE;
+        ask->queue.server_at_s = reply->server_at_s;
     } else if (rc == SL_OK) {
-        rc = sl_sqs_read_error(parser, reply->status, sl_str_of(reply->error_code),
-                               sl_buf_str(&reply->body), e);
+        const sl_str code = sl_str_of(reply->error_code);
+
+        rc = sl_sqs_read_error(parser, reply->status, code, text, e);
+        ask->is_foreign =
+            status_is_plain(reply->status) && !sl_sqs_error_is_json(parser, code, text);
     }
     sl_arena_done(&arena);
     sl_json_parser_free(parser);
     return rc;
 }
 
-sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
-                 struct sl_sqs_attributes *ret, struct sl_err *e)
+static sl_rc ask_in(struct ask *ask, const struct sl_sqs_wire *wire, struct sl_err *e)
 {
-    struct sl_aws_caller caller = { .target = *target };
-    struct sl_sqs_call call = { .action = "GetQueueAttributes",
-                                .timeout_ms = ASK_TIMEOUT_MS,
-                                .reply_max_bytes = REPLY_MAX };
+    SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
+    struct sl_sqs_call call = { .wire = wire, .action = "GetQueueAttributes" };
     struct sl_http_reply reply = { 0 };
-    struct sl_err failure = { 0 };
-    struct sl_buf body;
-    sl_rc rc = sl_http_new(&caller.http, &failure);
+    sl_rc rc;
 
-    sl_buf_init(&body, 64 << 10);
-    sl_sqs_write_attributes(&body, cfg->sqs.queue_url);
-    call.body = sl_buf_str(&body);
+    ask->is_foreign = false;
+    wire->write_attributes(&body, ask->cfg->sqs.queue_url);
+    SL_TRY(call_once(ask->target, &call, &body, &reply, e));
+    rc = ask_read(ask, &reply, e);
+    sl_buf_done(&reply.body);
+    return rc;
+}
+
+/* In JSON, and in Query if that is not understood.  Remembered is only what has been answered. */
+static sl_rc ask_in_either(struct ask *ask, const struct sl_sqs_wire **wire, struct sl_err *e)
+{
+    struct sl_err query_e = { 0 };
+    sl_rc rc = ask_in(ask, &sl_sqs_json, e);
+    sl_rc query_rc;
+
     if (rc == SL_OK) {
-        rc = sl_sqs_call_wait(&caller, &call, &reply, &failure);
+        *wire = &sl_sqs_json;
     }
-    if (rc == SL_OK) {
-        rc = ask_read(&reply, ret, &failure);
-        ret->server_at_s = rc == SL_OK ? reply.server_at_s : 0;
-        sl_buf_done(&reply.body);
+    if (rc == SL_OK || !ask->is_foreign) {
+        return rc;
     }
-    sl_buf_done(&body);
-    sl_http_free(caller.http);
+    query_rc = ask_in(ask, &sl_sqs_query, &query_e);
+    if (query_rc == SL_OK) {
+        *wire = &sl_sqs_query;
+        SL_LOG(SL_LOG_INFO,
+               "the queue does not understand JSON and is asked in the Query protocol");
+        return SL_OK;
+    }
+    if (query_rc == SL_NOT_FOUND || query_rc == SL_DENIED) { /* it understands, at least */
+        *e = query_e;
+        rc = query_rc;
+    }
+    return rc;
+}
+
+sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
+                 const struct sl_sqs_wire **wire, struct sl_sqs_attributes *ret, struct sl_err *e)
+{
+    struct ask ask = { .cfg = cfg, .target = target };
+    struct sl_err failure = { 0 };
+    sl_rc rc;
+
+    if (*wire == NULL) {
+        *wire = sl_sqs_wire_of(cfg->sqs.protocol);
+    }
+    rc = *wire == NULL ? ask_in_either(&ask, wire, &failure) : ask_in(&ask, *wire, &failure);
     if (rc != SL_OK) {
         return SL_FAIL(e, rc, "queue %" SL_FMT " in region %" SL_FMT ": %.700s",
                        SL_ARG(cfg->sqs.queue_url), SL_ARG(target->region), failure.msg);
     }
+    *ret = ask.queue;
     return SL_OK;
 }

@@ -4,15 +4,18 @@
 
 #include "config/config.h"
 #include "net/aws_target.h"
-#include "source/sqs_json.h"
+#include "source/sqs_wire.h"
 
 /* Ask a queue for its counts and settings, waiting for the answer.
  *
+ * Shape:   *wire NULL at first: what the configuration says is put there or, when that leaves it
+ *          to us, what the server has answered in, once it has answered
  * Errors:  SL_NOT_FOUND, SL_DENIED, SL_DISCONNECTED, SL_THROTTLED, SL_UNAVAILABLE (retry)
- * Blocks:  up to 10 s
+ * Blocks:  up to 10 s, or 20 s while *wire is NULL
  */
 sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
-                 struct sl_sqs_attributes *ret, struct sl_err *e) SL_MUST_CHECK;
+                 const struct sl_sqs_wire **wire, struct sl_sqs_attributes *ret, struct sl_err *e)
+    SL_MUST_CHECK;
 
 enum sl_sqs_right { SL_SQS_MAY_DELETE, SL_SQS_MAY_CHANGE_VISIBILITY, SL_SQS_MAY_SEND };
 
@@ -23,6 +26,7 @@ enum sl_sqs_right { SL_SQS_MAY_DELETE, SL_SQS_MAY_CHANGE_VISIBILITY, SL_SQS_MAY_
  * Blocks:  up to 10 s
  */
 sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target,
-                 enum sl_sqs_right right, struct sl_err *e) SL_MUST_CHECK;
+                 const struct sl_sqs_wire *wire, enum sl_sqs_right right, struct sl_err *e)
+    SL_MUST_CHECK;
 
 #endif

@@ -9,9 +9,11 @@ import contextlib
 import http.client
 import http.server
 import json
+import re
 import socket
 import threading
 import time
+import urllib.parse
 
 ALWAYS = 10 ** 9
 
@@ -39,9 +41,10 @@ class Reply:
 
 
 class Call:
-    def __init__(self, action, request):
+    def __init__(self, action, request, is_json=True):
         self.action = action
-        self.request = request
+        self.request = request  # of JSON; the fields of a form otherwise
+        self.is_json = is_json
         self.began = time.monotonic()
         self.ended = None
         self.reply = None  # what the client was given; None when it got nothing
@@ -51,8 +54,12 @@ class Call:
 
     def messages(self):
         """Messages that this receive gave to the client."""
-        value = self.reply.json() if self.reply and self.reply.status == 200 else None
-        return (value or {}).get("Messages", [])
+        if not self.reply or self.reply.status != 200:
+            return []
+        if not self.is_json:
+            return [{"MessageId": i} for i in re.findall(
+                r"<MessageId>(.+?)</MessageId>", self.reply.body.decode())]
+        return (self.reply.json() or {}).get("Messages", [])
 
 
 # Faults
@@ -111,6 +118,13 @@ def look(at):
     return fault
 
 
+def query_only(status, body, content_type="text/html"):
+    """As a server from before the JSON protocol: it answers a JSON request with this."""
+    def fault(call, forward):
+        return Reply(status, body, [("Content-Type", content_type)]) if call.is_json else forward()
+    return fault
+
+
 class Hold:
     """A fault that keeps calls from the server until they are released or dropped."""
 
@@ -149,7 +163,8 @@ class SqsProxy:
         threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
 
     def on(self, action, fault, times=ALWAYS, skip=0):
-        """Run `fault` on calls of `action`: let `skip` pass, then take `times`.  Returns it."""
+        """Run `fault` on calls of `action` ("*": any): let `skip` pass, then take `times`.
+        Returns it."""
         with self.lock:
             self.rules.append(Rule(action, fault, times, skip))
         return fault
@@ -162,7 +177,7 @@ class SqsProxy:
         with self.lock:
             self.calls.append(call)
             for rule in self.rules:
-                if rule.action != call.action or not rule.times:
+                if rule.action not in (call.action, "*") or not rule.times:
                     continue
                 if rule.skip:
                     rule.skip -= 1
@@ -220,8 +235,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        action = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        call = Call(action, json.loads(body or b"{}"))
+        call = self.call_of(body)
         fault = proxy.take(call)
 
         def forward():
@@ -233,6 +247,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(reply)
         finally:
             call.ended = time.monotonic()
+
+    def call_of(self, body):
+        if "json" in self.headers.get("Content-Type", ""):
+            action = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+            return Call(action, json.loads(body or b"{}"))
+        form = dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True))
+        return Call(form["Action"], form, is_json=False)
 
     def forward(self, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.proxy.server_port,

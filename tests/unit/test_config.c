@@ -114,6 +114,7 @@ static void takes_every_setting_of_the_design(void **state)
     equals(cfg.file, "s.yaml");
     equals(cfg.sqs.queue_url, "http://localhost:4566/000000000000/login-queue");
     equals(cfg.sqs.region, "");
+    assert_int_equal(cfg.sqs.protocol, SL_SQS_PROTOCOL_AUTO);
     assert_int_equal(cfg.sqs.wait_time_s, 20);
     assert_int_equal(cfg.sqs.visibility_timeout_s, 0);
     assert_int_equal(cfg.sqs.receives, 0);
@@ -315,6 +316,8 @@ static void refuses_a_number_out_of_bounds(void **state)
     refused("workers: 257\n", "s.yaml:1:10: workers must be auto or 1 to 256, not \"257\"");
     refused("workers: many\n", "s.yaml:1:10: workers must be auto or 1 to 256, not \"many\"");
     refused("workers: -1\n", "s.yaml:1:10: workers must be auto or 1 to 256, not \"-1\"");
+    refused("source: { sqs: { protocol: xml } }\n",
+            "s.yaml:1:28: source.sqs.protocol cannot be \"xml\"; allowed: auto, json, query");
     refused("source: { sqs: { receives: 65 } }\n",
             "s.yaml:1:28: source.sqs.receives must be auto or 1 to 64, not \"65\"");
     refused("memory: 1MiB\n",
@@ -382,9 +385,10 @@ static void the_ledger_is_one_of_keys_unless_the_queue_tells_messages_apart(void
 
 static void takes_numbers_with_their_units(void **state)
 {
-    struct sl_config cfg = taken("workers: auto\nmemory: 8388608\nlinger: 1m\nsource:\n  sqs:\n"
-                                 "    queue_url: https://h/q\n    visibility_timeout: 12h\n"
-                                 "    wait_time: 2000ms\n    receives: 64\n" KEYS SINK COLUMN);
+    struct sl_config cfg =
+        taken("workers: auto\nmemory: 8388608\nlinger: 1m\nsource:\n  sqs:\n"
+              "    queue_url: https://h/q\n    visibility_timeout: 12h\n"
+              "    wait_time: 2000ms\n    receives: 64\n    protocol: query\n" KEYS SINK COLUMN);
 
     (void)state;
     assert_int_equal(cfg.workers, 0);
@@ -392,6 +396,7 @@ static void takes_numbers_with_their_units(void **state)
     assert_int_equal(cfg.linger_ms, 60000);
     assert_int_equal(cfg.sqs.visibility_timeout_s, 43200);
     assert_int_equal(cfg.sqs.wait_time_s, 2);
+    assert_int_equal(cfg.sqs.protocol, SL_SQS_PROTOCOL_QUERY);
     assert_int_equal(cfg.sqs.receives, 64);
     sl_config_done(&cfg);
     cfg = taken("memory: 64GiB\nlinger: 0\n" HEAD COLUMN);

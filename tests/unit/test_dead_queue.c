@@ -108,6 +108,7 @@ static int world_new(void **state)
     const struct sl_dead_queue_settings settings = { .url = SL_STR("http://h/0/dlq"),
                                                      .pipeline = SL_STR("p"),
                                                      .target = &target,
+                                                     .wire = &sl_sqs_json,
                                                      .wait = { .until = world_until } };
 
     memset(&world, 0, sizeof world);

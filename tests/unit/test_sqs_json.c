@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "source/sqs_json.h"
+#include "source/sqs_wire.h"
 
 #define URL "http://sqs.us-east-1.localhost:9324/000000000000/logins"
 
@@ -84,7 +84,7 @@ static void asks_for_messages_with_both_names_of_the_attributes(void **state)
 
     (void)state;
     sl_buf_init(&b, 4096);
-    sl_sqs_write_receive(&b, &request);
+    sl_sqs_json.write_receive(&b, &request);
     assert_text(&b,
                 "{\"QueueUrl\":\"" URL "\",\"MaxNumberOfMessages\":10,\"WaitTimeSeconds\":0,"
                 "\"MessageSystemAttributeNames\":[\"SentTimestamp\",\"ApproximateReceiveCount\"],"
@@ -94,7 +94,7 @@ static void asks_for_messages_with_both_names_of_the_attributes(void **state)
     request.visibility_timeout_s = 30;
     request.attributes = wanted;
     request.attributes_n = 2;
-    sl_sqs_write_receive(&b, &request);
+    sl_sqs_json.write_receive(&b, &request);
     assert_text(&b,
                 "{\"QueueUrl\":\"" URL "\",\"MaxNumberOfMessages\":10,\"WaitTimeSeconds\":20,"
                 "\"VisibilityTimeout\":30,"
@@ -113,19 +113,19 @@ static void names_batch_entries_by_their_index(void **state)
 
     (void)state;
     sl_buf_init(&b, 4096);
-    sl_sqs_write_delete(&b, SL_STR(URL), entries, 2);
+    sl_sqs_json.write_delete(&b, SL_STR(URL), entries, 2);
     assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"Entries\":["
                     "{\"Id\":\"0\",\"ReceiptHandle\":\"h/1+=\"},"
                     "{\"Id\":\"1\",\"ReceiptHandle\":\"h2\"}]}");
-    sl_sqs_write_visibility(&b, SL_STR(URL), entries, 2, 30);
+    sl_sqs_json.write_visibility(&b, SL_STR(URL), entries, 2, 30);
     assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"Entries\":["
                     "{\"Id\":\"0\",\"ReceiptHandle\":\"h/1+=\",\"VisibilityTimeout\":30},"
                     "{\"Id\":\"1\",\"ReceiptHandle\":\"h2\",\"VisibilityTimeout\":30}]}");
-    sl_sqs_write_send(&b, SL_STR(URL), entries, 2);
+    sl_sqs_json.write_send(&b, SL_STR(URL), entries, 2);
     assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"Entries\":["
                     "{\"Id\":\"0\",\"MessageBody\":\"{\\\"a\\\": \\\"\\\\u0000\\\"}\"},"
                     "{\"Id\":\"1\",\"MessageBody\":\"line\\n\"}]}");
-    sl_sqs_write_attributes(&b, SL_STR(URL));
+    sl_sqs_json.write_attributes(&b, SL_STR(URL));
     assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"AttributeNames\":[\"All\"]}");
 }
 
@@ -144,7 +144,7 @@ static void sends_attributes_but_for_empty_ones(void **state)
 
     (void)state;
     sl_buf_init(&b, 4096);
-    sl_sqs_write_send(&b, SL_STR(URL), entries, 3);
+    sl_sqs_json.write_send(&b, SL_STR(URL), entries, 3);
     assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"Entries\":["
                     "{\"Id\":\"0\",\"MessageBody\":\"x\",\"MessageAttributes\":{"
                     "\"a\":{\"DataType\":\"String\",\"StringValue\":\"1\"},"
@@ -585,6 +585,31 @@ static void a_long_message_of_the_server_is_left_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reading_new, reading_free)
 
+static void knows_an_error_of_a_server_that_speaks_json(void **state)
+{
+    static const struct {
+        const char *header_code;
+        const char *text;
+        bool is_json;
+    } cases[] = {
+        { "", "{\"__type\":\"com.amazonaws.sqs#QueueDoesNotExist\"}", true },
+        { "AWS.SimpleQueueService.NonExistentQueue", "", true },
+        { "", "{\"code\":\"InternalFailure\"}", true },
+        { "", "{\"__type\":\"com.amazon.coral.service#UnknownOperationException\"}", false },
+        { "", "{\"status\":\"running\"}", false },
+        { "", "", false },
+        { "", "<html></html>", false },
+        { "", "<ErrorResponse><Error><Code>InvalidAction</Code></Error></ErrorResponse>", false },
+    };
+    struct reading *r = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(
+            sl_sqs_error_is_json(r->parser, sl_str_of(cases[i].header_code), pad(r, cases[i].text)),
+            cases[i].is_json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -610,6 +635,7 @@ int main(void)
         TEST(every_spelling_of_an_error_is_understood),
         TEST(an_error_needs_no_report_and_is_never_ok),
         TEST(a_long_message_of_the_server_is_left_out),
+        TEST(knows_an_error_of_a_server_that_speaks_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,8 @@ static int world_new(void **state)
     if (sl_json_parser_new(1 << 16, &world.parser, NULL) != SL_OK) {
         return -1;
     }
-    world.l = (struct sl_leases){ .parser = world.parser,
+    world.l = (struct sl_leases){ .wire = &sl_sqs_json,
+                                  .parser = world.parser,
                                   .counters = &world.counters,
                                   .queue_url = SL_STR("http://q"),
                                   .visibility_timeout_s = TIMEOUT_S,
