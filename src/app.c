@@ -28,6 +28,7 @@ static sl_rc find_identity(struct sl_app *app, struct sl_err *e)
 
 static sl_rc ask_queue(struct sl_app *app, struct sl_err *e)
 {
+    SL_TRY(sl_sqs_find(&app->found, &app->aws, &app->wire, &app->arena, e));
     return sl_sqs_ask(app->cfg, &app->aws, &app->wire, &app->queue, e);
 }
 
@@ -315,7 +316,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
 {
     struct sl_keyring *ring = NULL;
 
-    *app = (struct sl_app){ .cfg = cfg, .options = *options };
+    *app = (struct sl_app){ .cfg = &app->found, .found = *cfg, .options = *options };
     sl_app_block_signals();
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, options->max_messages);

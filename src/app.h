@@ -24,6 +24,7 @@ struct sl_app_options {
 
 struct sl_app {
     const struct sl_config *cfg;
+    struct sl_config found; /* *cfg with the URL of a queue that is known by its name */
     struct sl_app_options options;
     struct sl_arena arena;
     struct sl_key_share keys;

@@ -34,6 +34,7 @@ const char sl_help_check[] =
 
 struct checks {
     const struct sl_config *cfg;
+    struct sl_config found; /* *cfg with the URL of a queue that is known by its name */
     struct sl_arena arena;
     struct sl_aws_refresher refresher;
     struct sl_aws_target aws;
@@ -199,6 +200,13 @@ static void check_queue(struct checks *c)
 
     if (!check_identity(c)) {
         return;
+    }
+    if (!passed(c, "queue", sl_sqs_find(&c->found, &c->aws, &c->wire, &c->arena, &e), &e)) {
+        return;
+    }
+    if (c->cfg->sqs.queue.len > 0) {
+        say("ok", "queue", "%" SL_FMT " is %" SL_FMT, SL_ARG(c->cfg->sqs.queue),
+            SL_ARG(c->cfg->sqs.queue_url));
     }
     if (!passed(c, "queue", sl_sqs_ask(c->cfg, &c->aws, &c->wire, &queue, &e), &e)) {
         return;
@@ -421,7 +429,7 @@ static void check_vault(struct checks *c)
 
 static unsigned check_all(const struct sl_config *cfg)
 {
-    struct checks c = { .cfg = cfg };
+    struct checks c = { .cfg = &c.found, .found = *cfg };
 
     sl_arena_init(&c.arena, 16 << 20, 16 << 10);
     say("ok", "config", "%" SL_FMT ": %u columns", SL_ARG(cfg->file), cfg->columns_n);

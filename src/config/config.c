@@ -9,6 +9,7 @@
 #include "config/columns.h"
 #include "config/input.h"
 #include "config/path.h"
+#include "config/queue.h"
 #include "config/reading.h"
 #include "config/settings.h"
 #include "config/yaml.h"
@@ -235,10 +236,10 @@ static sl_rc config_dedup(struct sl_config *cfg, const struct sl_reading *rd,
 bool sl_config_is_keyed(const struct sl_config *cfg)
 {
     const sl_str fifo = SL_STR(".fifo"); /* what SQS asks of the name of every FIFO queue */
-    const sl_str url = cfg->sqs.queue_url;
+    const sl_str name = cfg->sqs.queue_url.len > 0 ? cfg->sqs.queue_url : cfg->sqs.queue_name;
 
     return cfg->dedup != SL_DEDUP_MESSAGE_ID ||
-           (url.len > fifo.len && memcmp(url.ptr + url.len - fifo.len, fifo.ptr, fifo.len) == 0);
+           (name.len > fifo.len && memcmp(name.ptr + name.len - fifo.len, fifo.ptr, fifo.len) == 0);
 }
 
 /* --- a whole configuration ----------------------------------------------------------------- */
@@ -260,6 +261,7 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(config_override(&rd, overrides, e));
     SL_TRY(sl_reading_require(&rd, root, e));
     SL_TRY(sl_input_choose(cfg, &rd, root, overrides, e));
+    SL_TRY(sl_queue_read(cfg, &rd, root, overrides, e));
     SL_TRY(config_check_credentials(&rd, root, e));
     SL_TRY(config_check_keys(cfg, &rd, root, overrides, e));
     SL_TRY(config_check_dead_letter(cfg, &rd, root, e));

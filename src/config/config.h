@@ -106,9 +106,12 @@ struct sl_config {
     sl_str file; /* as named on the command line, for messages */
 
     struct {
-        sl_str queue_url;
-        sl_str region;   /* "" = from queue URL, environment, profile */
-        sl_str endpoint; /* "" = from environment, profile, queue URL */
+        sl_str queue_url;   /* "" = to be asked for, by `queue` */
+        sl_str queue;       /* a name or an ARN; "" if there is a URL */
+        sl_str queue_name;  /* of `queue` */
+        sl_str queue_owner; /* of an ARN: the account; "" = ours */
+        sl_str region;      /* "" = from queue URL, environment, profile */
+        sl_str endpoint;    /* "" = from environment, profile, queue URL */
         sl_str profile;
         sl_str access_key_id;
         sl_str secret_access_key;

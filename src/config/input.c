@@ -2,7 +2,6 @@
 #include "config/input.h"
 
 #define FILE_PATH "source.file.path"
-#define QUEUE_URL "source.sqs.queue_url"
 
 bool sl_config_reads_files(const struct sl_config *cfg)
 {
@@ -30,14 +29,7 @@ sl_rc sl_input_choose(struct sl_config *cfg, const struct sl_reading *rd,
         cfg->files.path = SL_STR("");
         return SL_OK;
     }
-    if (!sl_reading_has(rd, FILE_PATH)) {
-        return sl_reading_has(rd, QUEUE_URL)
-                   ? SL_OK
-                   : SL_FAIL_AT(e, sl_reading_place(rd, root, QUEUE_URL),
-                                QUEUE_URL " is missing; give an http or https URL, here or with "
-                                          "--queue-url, or files in " FILE_PATH);
-    }
-    if (given_of_queue(rd) != NULL) {
+    if (sl_reading_has(rd, FILE_PATH) && given_of_queue(rd) != NULL) {
         return SL_FAIL_AT(e, sl_reading_place(rd, root, FILE_PATH),
                           "messages come from one place: leave out " FILE_PATH " or %s",
                           given_of_queue(rd));

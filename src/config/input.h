@@ -4,7 +4,7 @@
 
 #include "config/reading.h"
 
-/* Refuse two sources, or none; a flag takes the place of what the file says.
+/* Refuse two sources; a flag takes the place of what the file says.
  * Errors: SL_CONFIG (stop) */
 sl_rc sl_input_choose(struct sl_config *cfg, const struct sl_reading *rd,
                       const struct sl_yaml *root, const struct sl_overrides *overrides,

@@ -10,10 +10,20 @@ static const struct sl_setting rows[] = {
         .path = "source.sqs.queue_url",
         AT(sqs.queue_url),
         .kind = SL_KIND_QUEUE_URL,
-        .preset_doc = "this or `source.file.path` must be given",
         .flag = "--queue-url",
         FLAG(queue_url),
+        .preset_doc = "this, `queue` or `source.file.path` must be given",
         .doc = "The queue to read, as `aws sqs get-queue-url` prints it.",
+    },
+    {
+        .path = "source.sqs.queue",
+        AT(sqs.queue),
+        .kind = SL_KIND_PRINTABLE,
+        .min = 1,
+        .max = 256,
+        .preset_doc = "this, `queue_url` or `source.file.path` must be given",
+        .doc = "The queue to read, by its name or its ARN: its URL is asked for at the start "
+               "(`sqs:GetQueueUrl`). The region of an ARN is used.",
     },
     {
         .path = "source.sqs.region",
@@ -29,7 +39,9 @@ static const struct sl_setting rows[] = {
         .path = "source.sqs.endpoint",
         AT(sqs.endpoint),
         .kind = SL_KIND_ENDPOINT,
-        .preset_doc = "from `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL`, the profile, the queue URL",
+        .preset_doc =
+            "from `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL`, the profile, the queue URL, "
+            "else AWS of the region",
         .doc = "Where requests are sent, if not to the host of the queue URL.",
     },
     {

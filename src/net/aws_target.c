@@ -104,7 +104,7 @@ static sl_str origin_of(sl_str url)
 }
 
 static sl_rc endpoint_find(const struct sl_config *cfg, const struct sl_aws_profiles *p,
-                           struct sl_aws_target *ret, struct sl_err *e)
+                           struct sl_arena *a, struct sl_aws_target *ret, struct sl_err *e)
 {
     sl_str endpoint = sl_aws_first(cfg->sqs.endpoint, sl_aws_env("AWS_ENDPOINT_URL_SQS"));
     bool is_http;
@@ -112,6 +112,11 @@ static sl_rc endpoint_find(const struct sl_config *cfg, const struct sl_aws_prof
     endpoint = sl_aws_first(endpoint, sl_aws_env("AWS_ENDPOINT_URL"));
     endpoint = sl_aws_first(endpoint, sl_aws_profile_endpoint(p, "sqs"));
     endpoint = sl_aws_first(endpoint, origin_of(cfg->sqs.queue_url));
+    if (endpoint.len == 0) { /* of a queue that is known by its name */
+        endpoint =
+            sl_arena_printf(a, "https://sqs.%" SL_FMT ".amazonaws.com%s", SL_ARG(ret->region),
+                            sl_str_starts(ret->region, SL_STR("cn-")) ? ".cn" : "");
+    }
     while (endpoint.len > 0 && endpoint.ptr[endpoint.len - 1] == '/') {
         endpoint.len--;
     }
@@ -133,7 +138,7 @@ sl_rc sl_aws_target_find(const struct sl_config *cfg, struct sl_arena *a, struct
 
     SL_TRY(sl_aws_profiles_load(cfg, a, &profiles, e));
     SL_TRY(region_find(cfg, &profiles, &target, e));
-    SL_TRY(endpoint_find(cfg, &profiles, &target, e));
+    SL_TRY(endpoint_find(cfg, &profiles, a, &target, e));
     target.region = sl_arena_copy(a, target.region);
     target.endpoint = sl_arena_copy(a, target.endpoint);
     if (target.region.ptr == NULL || target.endpoint.ptr == NULL) {

@@ -6,6 +6,7 @@
 
 enum {
     MESSAGE_ID_MAX = 128,
+    QUEUE_URL_MAX = 1024,
     ERROR_ARENA_BYTES = 256 * 1024,
     ERROR_BLOCK_BYTES = 4096,
 };
@@ -78,14 +79,13 @@ static sl_rc list_of(const struct sl_json *root, sl_str name, const struct sl_js
     return SL_OK;
 }
 
-/* Ids go into the log, the ledger and the table: nothing but visible ASCII gets that far. */
-static bool is_message_id(sl_str id)
+static bool is_visible(sl_str s, size_t max)
 {
-    if (id.len == 0 || id.len > MESSAGE_ID_MAX) {
+    if (s.len == 0 || s.len > max) {
         return false;
     }
-    for (size_t i = 0; i < id.len; i++) {
-        if (id.ptr[i] <= ' ' || id.ptr[i] > '~') {
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] <= ' ' || s.ptr[i] > '~') {
             return false;
         }
     }
@@ -179,7 +179,8 @@ static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl
     m->md5_of_body = text_of(j, SL_STR("MD5OfBody"));
     m->sent_at_ms = sent_at_of(digits_of(facts, SL_STR("SentTimestamp")));
     m->receive_count = count > UINT32_MAX ? UINT32_MAX : (unsigned)count;
-    if (!is_message_id(m->message_id)) {
+    /* Ids go into the log, the ledger and the table: nothing but visible ASCII gets that far. */
+    if (!is_visible(m->message_id, MESSAGE_ID_MAX)) {
         return SL_FAIL(e, SL_UNAVAILABLE,
                        "a message in the answer of SQS has no MessageId of 1 to %d visible "
                        "characters",
@@ -317,6 +318,21 @@ sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_ar
         .is_fifo = sl_str_eq(text_of(facts, SL_STR("FifoQueue")), SL_STR("true")),
         .has_redrive = text_of(facts, SL_STR("RedrivePolicy")).len > 0,
     };
+    return SL_OK;
+}
+
+sl_rc sl_sqs_read_queue_url(struct sl_json_parser *p, sl_str text, struct sl_arena *a, sl_str *ret,
+                            struct sl_err *e)
+{
+    const struct sl_json *root = NULL;
+    sl_str url;
+
+    SL_TRY(parse_object(p, text, a, &root, e));
+    url = text_of(root, SL_STR("QueueUrl"));
+    if (!is_visible(url, QUEUE_URL_MAX)) {
+        return SL_FAIL(e, SL_UNAVAILABLE, "the answer of SQS has no queue URL");
+    }
+    *ret = url;
     return SL_OK;
 }
 

@@ -89,6 +89,8 @@ sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *
     SL_MUST_CHECK;
 sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
                              struct sl_sqs_attributes *ret, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_sqs_read_queue_url(struct sl_json_parser *p, sl_str text, struct sl_arena *a, sl_str *ret,
+                            struct sl_err *e) SL_MUST_CHECK;
 
 /* Turn an error answer into a report.
  *

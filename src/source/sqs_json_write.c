@@ -120,6 +120,16 @@ static void json_attributes(struct sl_buf *out, sl_str queue_url)
     sl_buf_add_str(out, SL_STR(",\"AttributeNames\":[\"All\"]}"));
 }
 
+static void json_queue_url(struct sl_buf *out, sl_str name, sl_str owner)
+{
+    sl_buf_add_str(out, SL_STR("{\"QueueName\":"));
+    sl_buf_add_json(out, name);
+    if (owner.len > 0) {
+        add_member(out, "QueueOwnerAWSAccountId", owner);
+    }
+    sl_buf_add_char(out, '}');
+}
+
 const struct sl_sqs_wire sl_sqs_json = {
     .name = "json",
     .content_type = "application/x-amz-json-1.0",
@@ -129,4 +139,5 @@ const struct sl_sqs_wire sl_sqs_json = {
     .write_visibility = json_visibility,
     .write_send = json_send,
     .write_attributes = json_attributes,
+    .write_queue_url = json_queue_url,
 };

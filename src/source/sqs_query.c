@@ -130,6 +130,16 @@ static void query_attributes(struct sl_buf *out, sl_str queue_url)
     sl_buf_add_str(out, SL_STR("&AttributeName.1=All"));
 }
 
+static void query_queue_url(struct sl_buf *out, sl_str name, sl_str owner)
+{
+    sl_buf_add_str(out, SL_STR("Action=GetQueueUrl&Version=2012-11-05&QueueName"));
+    add_value(out, name);
+    if (owner.len > 0) {
+        sl_buf_add_str(out, SL_STR("&QueueOwnerAWSAccountId"));
+        add_value(out, owner);
+    }
+}
+
 const struct sl_sqs_wire sl_sqs_query = {
     .name = "query",
     .content_type = "application/x-www-form-urlencoded",
@@ -139,6 +149,7 @@ const struct sl_sqs_wire sl_sqs_query = {
     .write_visibility = query_visibility,
     .write_send = query_send,
     .write_attributes = query_attributes,
+    .write_queue_url = query_queue_url,
 };
 
 const struct sl_sqs_wire *sl_sqs_wire_of(enum sl_sqs_protocol protocol)

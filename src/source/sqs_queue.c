@@ -87,10 +87,13 @@ sl_rc sl_sqs_may(const struct sl_config *cfg, const struct sl_aws_target *target
 
 /* ---- what it is asked in ----------------------------------------------------------------------- */
 
+/* A question: for the queue's attributes, or, where the configuration has but a name, its URL. */
 struct ask {
     const struct sl_config *cfg;
     const struct sl_aws_target *target;
+    struct sl_arena *a; /* for the URL; NULL: the attributes are asked for */
     struct sl_sqs_attributes queue;
+    sl_str url;
     bool is_foreign; /* an answer that no SQS of this protocol gives */
 };
 
@@ -99,6 +102,19 @@ static bool status_is_plain(int status)
 {
     return status != 401 && status != 403 && status != 429 && status != 502 && status != 503 &&
            status != 504;
+}
+
+static sl_rc answer_read(struct ask *ask, struct sl_json_parser *parser, sl_str text,
+                         struct sl_arena *scratch, struct sl_err *e)
+{
+    sl_str url;
+
+    if (ask->a == NULL) {
+        return sl_sqs_read_attributes(parser, text, scratch, &ask->queue, e);
+    }
+    SL_TRY(sl_sqs_read_queue_url(parser, text, scratch, &url, e));
+    ask->url = sl_arena_copy(ask->a, url);
+    return ask->url.ptr != NULL ? SL_OK : SL_FAIL(e, SL_NOMEM, "no memory for a queue URL");
 }
 
 static sl_rc ask_read(struct ask *ask, struct sl_http_reply *reply, struct sl_err *e)
@@ -110,7 +126,7 @@ static sl_rc ask_read(struct ask *ask, struct sl_http_reply *reply, struct sl_er
 
     sl_arena_init(&arena, 8 << 20, 16 << 10);
     if (rc == SL_OK && reply->status == 200) {
-        rc = sl_sqs_read_attributes(parser, text, &arena, &ask->queue, e);
+        rc = answer_read(ask, parser, text, &arena, e);
         ask->is_foreign = rc == SL_UNAVAILABLE;
         ask->queue.server_at_s = reply->server_at_s;
     } else if (rc == SL_OK) {
@@ -128,12 +144,17 @@ static sl_rc ask_read(struct ask *ask, struct sl_http_reply *reply, struct sl_er
 static sl_rc ask_in(struct ask *ask, const struct sl_sqs_wire *wire, struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
-    struct sl_sqs_call call = { .wire = wire, .action = "GetQueueAttributes" };
+    struct sl_sqs_call call = { .wire = wire,
+                                .action = ask->a != NULL ? "GetQueueUrl" : "GetQueueAttributes" };
     struct sl_http_reply reply = { 0 };
     sl_rc rc;
 
     ask->is_foreign = false;
-    wire->write_attributes(&body, ask->cfg->sqs.queue_url);
+    if (ask->a != NULL) {
+        wire->write_queue_url(&body, ask->cfg->sqs.queue_name, ask->cfg->sqs.queue_owner);
+    } else {
+        wire->write_attributes(&body, ask->cfg->sqs.queue_url);
+    }
     SL_TRY(call_once(ask->target, &call, &body, &reply, e));
     rc = ask_read(ask, &reply, e);
     sl_buf_done(&reply.body);
@@ -167,21 +188,44 @@ static sl_rc ask_in_either(struct ask *ask, const struct sl_sqs_wire **wire, str
     return rc;
 }
 
-sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
-                 const struct sl_sqs_wire **wire, struct sl_sqs_attributes *ret, struct sl_err *e)
+static sl_rc ask(struct ask *ask, const struct sl_sqs_wire **wire, struct sl_err *e)
 {
-    struct ask ask = { .cfg = cfg, .target = target };
+    const struct sl_config *cfg = ask->cfg;
+    const sl_str queue = cfg->sqs.queue_url.len > 0 ? cfg->sqs.queue_url : cfg->sqs.queue;
     struct sl_err failure = { 0 };
     sl_rc rc;
 
     if (*wire == NULL) {
         *wire = sl_sqs_wire_of(cfg->sqs.protocol);
     }
-    rc = *wire == NULL ? ask_in_either(&ask, wire, &failure) : ask_in(&ask, *wire, &failure);
-    if (rc != SL_OK) {
-        return SL_FAIL(e, rc, "queue %" SL_FMT " in region %" SL_FMT ": %.700s",
-                       SL_ARG(cfg->sqs.queue_url), SL_ARG(target->region), failure.msg);
+    rc = *wire == NULL ? ask_in_either(ask, wire, &failure) : ask_in(ask, *wire, &failure);
+    return rc == SL_OK ? SL_OK
+                       : SL_FAIL(e, rc, "queue %" SL_FMT " in region %" SL_FMT ": %.700s",
+                                 SL_ARG(queue), SL_ARG(ask->target->region), failure.msg);
+}
+
+sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target,
+                 const struct sl_sqs_wire **wire, struct sl_sqs_attributes *ret, struct sl_err *e)
+{
+    struct ask question = { .cfg = cfg, .target = target };
+
+    SL_TRY(ask(&question, wire, e));
+    *ret = question.queue;
+    return SL_OK;
+}
+
+sl_rc sl_sqs_find(struct sl_config *cfg, const struct sl_aws_target *target,
+                  const struct sl_sqs_wire **wire, struct sl_arena *a, struct sl_err *e)
+{
+    struct ask question = { .cfg = cfg, .target = target, .a = a };
+
+    if (cfg->sqs.queue_url.len > 0) {
+        return SL_OK;
     }
-    *ret = ask.queue;
+    SL_TRY(ask(&question, wire, e));
+    if (sl_str_eq(question.url, cfg->dead_letter_url)) {
+        return SL_FAIL(e, SL_CONFIG, "dead_letter is the queue that is read; give another one");
+    }
+    cfg->sqs.queue_url = question.url;
     return SL_OK;
 }

@@ -17,6 +17,18 @@ sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target
                  const struct sl_sqs_wire **wire, struct sl_sqs_attributes *ret, struct sl_err *e)
     SL_MUST_CHECK;
 
+/* Put the URL of a queue that is known by its name into the configuration; one that has a URL is
+ * left alone.  Requests go where they went: the URL's host is a name for SQS, no address for us.
+ *
+ * Shape:   *wire as for sl_sqs_ask
+ * Owns:    the URL is in `a`
+ * Errors:  those of sl_sqs_ask; SL_CONFIG (stop) it is the dead-letter queue
+ * Blocks:  up to 10 s, or 20 s while *wire is NULL
+ */
+sl_rc sl_sqs_find(struct sl_config *cfg, const struct sl_aws_target *target,
+                  const struct sl_sqs_wire **wire, struct sl_arena *a, struct sl_err *e)
+    SL_MUST_CHECK;
+
 enum sl_sqs_right { SL_SQS_MAY_DELETE, SL_SQS_MAY_CHANGE_VISIBILITY, SL_SQS_MAY_SEND };
 
 /* Ask whether this identity may call an action, with a handle that is no handle, or a delay that is

@@ -24,6 +24,7 @@ struct sl_sqs_wire {
     void (*write_send)(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
                        unsigned n);
     void (*write_attributes)(struct sl_buf *out, sl_str queue_url);
+    void (*write_queue_url)(struct sl_buf *out, sl_str name, sl_str owner); /* account, "": ours */
 };
 
 /* AWS JSON 1.0, and the AWS Query protocol, which older servers know alone: pure, no I/O.

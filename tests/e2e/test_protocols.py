@@ -221,6 +221,56 @@ def test_json_is_spoken_when_told_so_whatever_is_answered(sluice, queue, proxy):
     assert result.rc == 75 and forms(proxy) == [], result
 
 
+# A queue by its name
+
+
+@pytest.mark.parametrize("protocol", ["auto", "json", "query"])
+def test_a_queue_is_found_by_its_name(sluice, queue, db, proxy, protocol):
+    ids = queue.send(logins(12))
+    sluice.with_message_id().through(proxy)
+    del sluice.sqs["queue_url"]
+    sluice.sqs.update(queue=queue.name, protocol=protocol)
+    assert sluice.drain().loaded == 12
+    assert rows(db) == sorted(ids) and queue.is_empty()
+    assert proxy.count("GetQueueUrl") == 1
+    assert bool(forms(proxy)) == (protocol == "query")
+
+
+def test_a_queue_is_found_by_its_arn_in_its_region(sluice, queue, db, proxy):
+    """Its account is named, and the region of the environment stands back."""
+    queue.send(logins(3))
+    del sluice.sqs["queue_url"]
+    sluice.sqs["queue"] = f"arn:aws:sqs:us-east-1:123456789012:{queue.name}"
+    sluice.env["AWS_REGION"] = "eu-west-1"
+    assert sluice.through(proxy).drain().loaded == 3
+    [call] = proxy.seen("GetQueueUrl")
+    assert call.request == {"QueueName": queue.name, "QueueOwnerAWSAccountId": "123456789012"}
+
+
+def test_a_queue_that_nobody_has_made_is_named_as_the_configuration_names_it(sluice, moto):
+    del sluice.sqs["queue_url"]
+    sluice.sqs["queue"] = "nobodys-queue"
+    result = sluice.run("--until-empty", "--wait", "1")
+    assert result.rc == 75, result
+    assert "queue nobodys-queue in region us-east-1: " in result.complaints[-1], result
+
+
+def test_the_check_says_which_url_a_name_has(sluice, queue):
+    del sluice.sqs["queue_url"]
+    sluice.sqs["queue"] = queue.name
+    sluice.make_keys()
+    result = sluice.call("check", "-c", sluice.write())
+    assert result.rc == 0 and f"{queue.name} is {queue.url}" in result.text, result
+
+
+def test_a_dead_letter_queue_is_not_the_one_that_is_read_by_its_name(sluice, queue):
+    del sluice.sqs["queue_url"]
+    sluice.sqs["queue"] = queue.name
+    sluice.settings["dead_letter"] = "queue:" + queue.url
+    result = sluice.run("--until-empty")
+    assert result.rc == 78 and "dead_letter is the queue that is read" in result.err, result
+
+
 # What old servers answer
 
 

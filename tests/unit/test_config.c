@@ -242,10 +242,12 @@ static void refuses_a_file_without_what_is_required(void **state)
     (void)state;
     refused(KEYS SINK COLUMN,
             "s.yaml:1:1: source.sqs.queue_url is missing; give an http or https URL, here or with "
-            "--queue-url, or files in source.file.path");
+            "--queue-url, or the queue's name in source.sqs.queue, or files in "
+            "source.file.path");
     refused("source:\n  sqs:\n    region: r\n" SINK COLUMN,
             "s.yaml:2:3: source.sqs.queue_url is missing; give an http or https URL, here or with "
-            "--queue-url, or files in source.file.path");
+            "--queue-url, or the queue's name in source.sqs.queue, or files in "
+            "source.file.path");
     refused(SQS "sink:\n  postgres: {}\n" COLUMN KEYS,
             "s.yaml:3:3: sink.postgres.table is missing; give a table name, here or with --table");
     refused(HEAD, "s.yaml:1:1: columns is missing; give a list of columns");
@@ -1027,6 +1029,71 @@ static void refuses_a_variable_that_is_not_set(void **state)
             "s.yaml:1:11: a ${ has no } after it; write $${ for a plain ${");
 }
 
+#define QUEUE(MORE) "source: { sqs: { queue: " MORE " } }\n" KEYS SINK COLUMN
+
+static void a_queue_may_be_known_by_its_name_or_arn(void **state)
+{
+    struct sl_config cfg;
+
+    (void)state;
+    cfg = taken(QUEUE("login-queue_2.fifo"));
+    equals(cfg.sqs.queue_name, "login-queue_2.fifo");
+    equals(cfg.sqs.queue_owner, "");
+    equals(cfg.sqs.queue_url, "");
+    assert_true(sl_config_is_keyed(&cfg));
+    sl_config_done(&cfg);
+    cfg = taken(QUEUE("\"arn:aws-cn:sqs:cn-north-1:012345678901:q\""));
+    equals(cfg.sqs.queue_name, "q");
+    equals(cfg.sqs.queue_owner, "012345678901");
+    equals(cfg.sqs.region, "cn-north-1");
+    sl_config_done(&cfg);
+}
+
+static void refuses_a_queue_that_is_named_wrongly_or_twice(void **state)
+{
+    static const char *const wrong[] = {
+        "a.b",
+        "\"a b\"",
+        ".fifo",
+        "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbc",
+        "http://h/q",
+        "\"arn:aws:sqs:us-east-1:123456789012:\"",
+        "\"arn:aws:sns:us-east-1:123456789012:q\"",
+        "\"arn:aws:sqs:us-east-1:12345678901:q\"",
+        "\"arn:aws:sqs:us-east-1:12345678901x:q\"",
+        "\"arn:aws:sqs::123456789012:q\"",
+        "\"arn:aws:sqs:us-east-1:123456789012:q:r\"",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[1024];
+
+        (void)snprintf(text, sizeof text, "source: { sqs: { queue: %s } }\n%s", wrong[i],
+                       KEYS SINK COLUMN);
+        refused(text, "s.yaml:1:25: source.sqs.queue must be a queue's name, such as my-queue, or "
+                      "its ARN, such as arn:aws:sqs:eu-west-1:123456789012:my-queue");
+    }
+    refused(QUEUE("q, queue_url: http://h/q"),
+            "s.yaml:1:25: the queue is named once: leave out source.sqs.queue_url or "
+            "source.sqs.queue");
+    refused(QUEUE("\"arn:aws:sqs:us-east-1:123456789012:q\", region: eu-west-1"),
+            "s.yaml:1:25: source.sqs.queue is in region us-east-1, and source.sqs.region is "
+            "eu-west-1");
+}
+
+static void a_queue_url_of_a_flag_takes_the_place_of_a_name(void **state)
+{
+    struct sl_overrides flags = { .queue_url = SL_STR("http://h/q2") };
+    struct sl_config cfg;
+
+    (void)state;
+    assert_int_equal(sl_config_parse("s.yaml", SL_STR(QUEUE("q")), &flags, &cfg, NULL), SL_OK);
+    equals(cfg.sqs.queue_url, "http://h/q2");
+    equals(cfg.sqs.queue, "");
+    sl_config_done(&cfg);
+}
+
 static void never_replaces_a_name(void **state)
 {
     (void)state;
@@ -1435,6 +1502,9 @@ int main(void)
         cmocka_unit_test_setup(replaces_variables, clear_environment),
         cmocka_unit_test_setup(counts_an_empty_value_as_not_given, clear_environment),
         cmocka_unit_test_setup(refuses_a_variable_that_is_not_set, clear_environment),
+        cmocka_unit_test_setup(a_queue_may_be_known_by_its_name_or_arn, clear_environment),
+        cmocka_unit_test_setup(refuses_a_queue_that_is_named_wrongly_or_twice, clear_environment),
+        cmocka_unit_test_setup(a_queue_url_of_a_flag_takes_the_place_of_a_name, clear_environment),
         cmocka_unit_test_setup(never_replaces_a_name, clear_environment),
         cmocka_unit_test(takes_flags_before_the_file),
         cmocka_unit_test(takes_an_empty_flag_as_none),

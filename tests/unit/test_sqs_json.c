@@ -127,6 +127,10 @@ static void names_batch_entries_by_their_index(void **state)
                     "{\"Id\":\"1\",\"MessageBody\":\"line\\n\"}]}");
     sl_sqs_json.write_attributes(&b, SL_STR(URL));
     assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"AttributeNames\":[\"All\"]}");
+    sl_sqs_json.write_queue_url(&b, SL_STR("q"), SL_STR(""));
+    assert_text(&b, "{\"QueueName\":\"q\"}");
+    sl_sqs_json.write_queue_url(&b, SL_STR("q"), SL_STR("000000000000"));
+    assert_text(&b, "{\"QueueName\":\"q\",\"QueueOwnerAWSAccountId\":\"000000000000\"}");
 }
 
 static void sends_attributes_but_for_empty_ones(void **state)
@@ -585,6 +589,32 @@ static void a_long_message_of_the_server_is_left_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, reading_new, reading_free)
 
+static void reads_the_url_of_a_queue(void **state)
+{
+    static const char *const wrong[] = { "{}", "{\"QueueUrl\":\"\"}", "{\"QueueUrl\":7}",
+                                         "{\"QueueUrl\":\"http://h/a b\"}" };
+    struct reading *r = *state;
+    sl_str url = SL_STR("before");
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(
+            sl_sqs_read_queue_url(r->parser, pad(r, wrong[i]), &r->arena, &url, &r->err),
+            SL_UNAVAILABLE);
+        assert_str(url, "before");
+    }
+    assert_int_equal(sl_sqs_read_queue_url(r->parser, pad(r, "{\"QueueUrl\":\"" URL "\"}"),
+                                           &r->arena, &url, &r->err),
+                     SL_OK);
+    assert_str(url, URL);
+    assert_int_equal(
+        sl_sqs_read_queue_url(r->parser,
+                              pad(r, "<GetQueueUrlResponse><GetQueueUrlResult><QueueUrl>" URL
+                                     "</QueueUrl></GetQueueUrlResult></GetQueueUrlResponse>"),
+                              &r->arena, &url, &r->err),
+        SL_OK);
+    assert_str(url, URL);
+}
+
 static void knows_an_error_of_a_server_that_speaks_json(void **state)
 {
     static const struct {
@@ -635,6 +665,7 @@ int main(void)
         TEST(every_spelling_of_an_error_is_understood),
         TEST(an_error_needs_no_report_and_is_never_ok),
         TEST(a_long_message_of_the_server_is_left_out),
+        TEST(reads_the_url_of_a_queue),
         TEST(knows_an_error_of_a_server_that_speaks_json),
     };
 

@@ -69,6 +69,11 @@ static void escapes_all_but_unreserved_characters(void **state)
                 "&ChangeMessageVisibilityBatchRequestEntry.1.ReceiptHandle=h2");
     sl_sqs_query.write_attributes(&b, SL_STR(URL));
     assert_form(&b, HEAD("GetQueueAttributes") "&AttributeName.1=All");
+    sl_sqs_query.write_queue_url(&b, SL_STR("q.fifo"), SL_STR(""));
+    assert_form(&b, "Action=GetQueueUrl&Version=2012-11-05&QueueName=q.fifo");
+    sl_sqs_query.write_queue_url(&b, SL_STR("q"), SL_STR("000000000000"));
+    assert_form(&b, "Action=GetQueueUrl&Version=2012-11-05&QueueName=q"
+                    "&QueueOwnerAWSAccountId=000000000000");
 }
 
 static void sends_attributes_but_for_empty_ones(void **state)
