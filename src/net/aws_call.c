@@ -1,12 +1,14 @@
 /* net/aws_call.c - one action of an AWS service as a signed POST. */
 #include "net/aws_call.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "net/http_fetch.h"
+#include "telemetry/log.h"
 
 enum {
     CALL_ARENA_BYTES = 64 * 1024, /* headers; a session token is some KiB at most */
@@ -14,7 +16,8 @@ enum {
     AUTHORIZATION_BYTES = 1024,
     SIGNED_MAX = 5,
     HEADERS_MAX = 10,
-    ERROR_BYTES = 4096, /* of a reply, looked at for its code */
+    ERROR_BYTES = 4096,   /* of a reply, looked at for its code */
+    CLOCK_OFF_MS = 60000, /* AWS refuses signatures five minutes off */
 };
 
 /* The endpoint in its parts; curl leaves default ports out of Host, and so must the signature. */
@@ -76,13 +79,37 @@ static void headers_add_signed(struct call_headers *h, struct sl_arena *a, const
     headers_add(h, a, name, value);
 }
 
+/* Signatures want the server's idea of the time. */
+static int64_t clock_of(const struct sl_aws_target *target)
+{
+    return sl_clock_at_ms() + (target->ahead_ms != NULL ? atomic_load(target->ahead_ms) : 0);
+}
+
+bool sl_aws_clock_learn(const struct sl_aws_target *target, int64_t server_at_s)
+{
+    const int64_t ahead_ms = server_at_s * 1000 - sl_clock_at_ms();
+    int64_t known_ms = target->ahead_ms != NULL ? atomic_load(target->ahead_ms) : 0;
+    const int64_t off_ms = ahead_ms - known_ms;
+
+    if (target->ahead_ms == NULL || server_at_s == 0 ||
+        (off_ms < CLOCK_OFF_MS && off_ms > -CLOCK_OFF_MS)) {
+        return false;
+    }
+    if (atomic_compare_exchange_strong(target->ahead_ms, &known_ms, ahead_ms)) {
+        SL_LOG(SL_LOG_WARN,
+               "the clock of this machine is wrong: requests are signed with the queue's time",
+               sl_field_int("sluice.clock_ahead_s", -ahead_ms / 1000));
+    }
+    return true;
+}
+
 /* All header lines, in `a`.  The empty Expect keeps curl from waiting for a 100 (Continue). */
 static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
                            const struct sl_aws_call *call, const struct sl_aws_creds *creds,
                            struct sl_arena *a, struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf authorization;
-    const int64_t at_ms = sl_clock_at_ms();
+    const int64_t at_ms = clock_of(&c->target);
     const struct call_url url = call_url_of(c->target.endpoint, a);
     const sl_str token = creds->session_token;
     struct sl_sigv4_request request;

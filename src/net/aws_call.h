@@ -62,4 +62,12 @@ sl_rc sl_aws_call_once(struct sl_aws_caller *c, const struct sl_aws_call *call,
                        const struct sl_stop *stop, struct sl_http_reply *ret, struct sl_err *e)
     SL_MUST_CHECK;
 
+/* After a refusal: take the server's clock (header Date) for ours, from now on and for all copies of
+ * the target, if it is a minute or more from the one that requests are signed with.
+ *
+ * Returns: true when the clock was wrong, so that the call is worth another try
+ * Threads: any
+ */
+bool sl_aws_clock_learn(const struct sl_aws_target *target, int64_t server_at_s);
+
 #endif

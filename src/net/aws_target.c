@@ -141,7 +141,8 @@ sl_rc sl_aws_target_find(const struct sl_config *cfg, struct sl_arena *a, struct
     SL_TRY(endpoint_find(cfg, &profiles, a, &target, e));
     target.region = sl_arena_copy(a, target.region);
     target.endpoint = sl_arena_copy(a, target.endpoint);
-    if (target.region.ptr == NULL || target.endpoint.ptr == NULL) {
+    target.ahead_ms = sl_arena_calloc(a, 1, sizeof *target.ahead_ms);
+    if (target.region.ptr == NULL || target.endpoint.ptr == NULL || target.ahead_ms == NULL) {
         return SL_FAIL(e, SL_NOMEM, "memory for the AWS endpoint ran out");
     }
     *ret = target;

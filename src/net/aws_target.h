@@ -7,7 +7,9 @@
 struct sl_aws_target {
     struct sl_aws_identity *identity; /* borrowed */
     sl_str region;                    /* "us-east-1" */
-    sl_str endpoint; /* "https://sqs.us-east-1.amazonaws.com", no slash at the end */
+    sl_str endpoint;           /* "https://sqs.us-east-1.amazonaws.com", no slash at the end */
+    _Atomic int64_t *ahead_ms; /* the server's clock before ours, as far as it has refused ours;
+                                * shared by all copies; NULL = never */
 };
 
 /* Find region and endpoint of an SQS queue.

@@ -14,6 +14,7 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
     KEPT_CONNECTIONS = 64,
     LONGEST_WAIT_MS = 60000,
+    RETRY_AFTER_MAX_MS = 30000, /* whatever a server says */
 };
 
 /* One request, from send to done.  Its handle keeps settings between requests. */
@@ -128,6 +129,14 @@ static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)
         header = sl_str_trim(header);
         (void)snprintf(text, sizeof text, "%" SL_FMT, SL_ARG(header));
         call->reply.server_at_s = date_of(text);
+    } else if (header_is(header, "x-amz-retry-after")) {
+        int64_t wait_ms = 0;
+
+        (void)sl_str_cut(&header, ':');
+        if (sl_str_to_i64(sl_str_trim(header), &wait_ms) && wait_ms > 0) {
+            call->reply.retry_after_ms =
+                wait_ms < RETRY_AFTER_MAX_MS ? (unsigned)wait_ms : RETRY_AFTER_MAX_MS;
+        }
     }
     return size * n;
 }

@@ -218,18 +218,25 @@ static sl_rc receive_read(struct sqs_source *s, struct sqs_receive *receive,
     } else {
         rc = sl_sqs_read_error(s->parser, reply->status, sl_str_of(reply->error_code),
                                sl_buf_str(&reply->body), e);
+        if (rc == SL_DENIED) {
+            (void)sl_aws_clock_learn(&s->caller.target, reply->server_at_s); /* for the next one */
+        }
     }
     return rc;
 }
 
-static void receive_failed(struct sqs_source *s, const struct sl_err *e, unsigned asked)
+static void receive_failed(struct sqs_source *s, const struct sl_err *e, unsigned asked,
+                           unsigned least_ms)
 {
+    unsigned wait_ms;
+
     sl_sqs_quota_give(s->settings.shared, asked);
     s->error = *e;
     s->was_empty = false;
     s->target = 1;
     s->backoff.base_ms = e->rc == SL_THROTTLED || e->rc == SL_DENIED ? 1000 : 100;
-    s->receive_due_ms = sl_clock_now_ms() + sl_backoff_next(&s->backoff);
+    wait_ms = sl_backoff_next(&s->backoff);
+    s->receive_due_ms = sl_clock_now_ms() + (wait_ms > least_ms ? wait_ms : least_ms);
 }
 
 static void receive_done(void *ctx, struct sl_http_reply *reply)
@@ -242,7 +249,7 @@ static void receive_done(void *ctx, struct sl_http_reply *reply)
     if (receive_read(s, receive, reply, &e) == SL_OK) {
         sl_backoff_reset(&s->backoff);
     } else {
-        receive_failed(s, &e, receive->asked);
+        receive_failed(s, &e, receive->asked, reply->retry_after_ms);
     }
     free(receive);
 }
@@ -310,7 +317,7 @@ static void receive_start(struct sqs_source *s)
     }
     *receive = (struct sqs_receive){ .s = s, .asked = asked, .started_ms = sl_clock_now_ms() };
     if (receive_send(s, receive, &e) != SL_OK) {
-        receive_failed(s, &e, asked);
+        receive_failed(s, &e, asked, 0);
         free(receive);
         return;
     }

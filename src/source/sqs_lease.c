@@ -268,11 +268,12 @@ static void call_refused(struct lease_call *call)
 
 /* No usable answer: ask again later, all of it; repeating a delete is safe.  A heartbeat cannot
  * wait as long. */
-static void call_unanswered(struct lease_call *call, const struct sl_err *e)
+static void call_unanswered(struct lease_call *call, const struct sl_err *e, unsigned least_ms)
 {
     struct sl_leases *l = call->l;
     const int64_t now_ms = sl_clock_now_ms();
-    const int64_t wait_ms = sl_backoff_next(&l->backoff);
+    const int64_t backoff_ms = sl_backoff_next(&l->backoff);
+    const int64_t wait_ms = backoff_ms > least_ms ? backoff_ms : least_ms;
     const int64_t longest_ms = timeout_part(l, 8);
 
     if (l->backoff.tries % REPEAT_TRIES == 1) {
@@ -335,7 +336,7 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
         call_refused(call);
     }
     if (rc != SL_OK && rc != SL_STOPPED) {
-        call_unanswered(call, &e);
+        call_unanswered(call, &e, reply->retry_after_ms);
     }
     free(call);
 }
@@ -393,7 +394,7 @@ static void call_send(struct lease_call *call)
             call->lease->is_extending = true;
         }
     } else {
-        call_unanswered(call, &e);
+        call_unanswered(call, &e, 0);
         free(call);
     }
     sl_buf_done(&body);

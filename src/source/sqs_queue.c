@@ -94,6 +94,7 @@ struct ask {
     struct sl_arena *a; /* for the URL; NULL: the attributes are asked for */
     struct sl_sqs_attributes queue;
     sl_str url;
+    int64_t server_at_s;
     bool is_foreign; /* an answer that no SQS of this protocol gives */
 };
 
@@ -128,7 +129,6 @@ static sl_rc ask_read(struct ask *ask, struct sl_http_reply *reply, struct sl_er
     if (rc == SL_OK && reply->status == 200) {
         rc = answer_read(ask, parser, text, &arena, e);
         ask->is_foreign = rc == SL_UNAVAILABLE;
-        ask->queue.server_at_s = reply->server_at_s;
     } else if (rc == SL_OK) {
         const sl_str code = sl_str_of(reply->error_code);
 
@@ -141,7 +141,7 @@ static sl_rc ask_read(struct ask *ask, struct sl_http_reply *reply, struct sl_er
     return rc;
 }
 
-static sl_rc ask_in(struct ask *ask, const struct sl_sqs_wire *wire, struct sl_err *e)
+static sl_rc ask_once(struct ask *ask, const struct sl_sqs_wire *wire, struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
     struct sl_sqs_call call = { .wire = wire,
@@ -157,8 +157,19 @@ static sl_rc ask_in(struct ask *ask, const struct sl_sqs_wire *wire, struct sl_e
     }
     SL_TRY(call_once(ask->target, &call, &body, &reply, e));
     rc = ask_read(ask, &reply, e);
+    ask->server_at_s = reply.server_at_s;
     sl_buf_done(&reply.body);
     return rc;
+}
+
+/* A signature that is refused for its time is made anew. */
+static sl_rc ask_in(struct ask *ask, const struct sl_sqs_wire *wire, struct sl_err *e)
+{
+    const sl_rc rc = ask_once(ask, wire, e);
+
+    return rc == SL_DENIED && sl_aws_clock_learn(ask->target, ask->server_at_s)
+               ? ask_once(ask, wire, e)
+               : rc;
 }
 
 /* In JSON, and in Query if that is not understood.  Remembered is only what has been answered. */
@@ -211,6 +222,7 @@ sl_rc sl_sqs_ask(const struct sl_config *cfg, const struct sl_aws_target *target
 
     SL_TRY(ask(&question, wire, e));
     *ret = question.queue;
+    ret->server_at_s = question.server_at_s;
     return SL_OK;
 }
 

@@ -4,8 +4,10 @@ SqsProxy stands in front of moto and keeps the Host header, which is signed.  It
 and runs at most one fault on it; a fault is a function of (call, forward) that returns a reply, or
 None to close the connection without one.  PgProxy stands in front of PostgreSQL.
 """
+import calendar
 import collections
 import contextlib
+import email.utils
 import http.client
 import http.server
 import json
@@ -41,8 +43,9 @@ class Reply:
 
 
 class Call:
-    def __init__(self, action, request, is_json=True):
+    def __init__(self, action, headers, request, is_json=True):
         self.action = action
+        self.headers = headers
         self.request = request  # of JSON; the fields of a form otherwise
         self.is_json = is_json
         self.began = time.monotonic()
@@ -123,6 +126,25 @@ def query_only(status, body, content_type="text/html"):
     def fault(call, forward):
         return Reply(status, body, [("Content-Type", content_type)]) if call.is_json else forward()
     return fault
+
+
+class Clock:
+    """A fault: the server's clock is so many seconds ahead, and it refuses signatures that are five
+    minutes off, as AWS does."""
+
+    def __init__(self, ahead):
+        self.ahead = ahead
+        self.refused = 0
+
+    def __call__(self, call, forward):
+        now = time.time() + self.ahead
+        signed = time.strptime(call.headers["X-Amz-Date"] + " UTC", "%Y%m%dT%H%M%SZ %Z")
+        if abs(calendar.timegm(signed) - now) < 300:
+            return forward()
+        self.refused += 1
+        reply = Reply.error(403, "RequestTimeTooSkewed")
+        reply.headers.append(("Date", email.utils.formatdate(now, usegmt=True)))
+        return reply
 
 
 class Hold:
@@ -251,9 +273,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def call_of(self, body):
         if "json" in self.headers.get("Content-Type", ""):
             action = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            return Call(action, json.loads(body or b"{}"))
+            return Call(action, self.headers, json.loads(body or b"{}"))
         form = dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True))
-        return Call(form["Action"], form, is_json=False)
+        return Call(form["Action"], self.headers, form, is_json=False)
 
     def forward(self, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.proxy.server_port,

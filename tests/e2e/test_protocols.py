@@ -8,7 +8,7 @@ import faults
 import sqs
 from events import BAD, LOGIN_TABLE, login, logins
 from sluice import wait_for_text
-from wait import eventually
+from wait import SLOWER, eventually
 
 FELL_BACK = "does not understand JSON"
 HTML_500 = faults.query_only(500, b"<!DOCTYPE HTML><title>500 Internal Server Error</title>")
@@ -269,6 +269,55 @@ def test_a_dead_letter_queue_is_not_the_one_that_is_read_by_its_name(sluice, que
     sluice.settings["dead_letter"] = "queue:" + queue.url
     result = sluice.run("--until-empty")
     assert result.rc == 78 and "dead_letter is the queue that is read" in result.err, result
+
+
+# What a refusal says besides
+
+
+@pytest.mark.parametrize("hours", [-7, 5])
+def test_requests_are_signed_with_the_queue_s_time_when_ours_is_refused(
+        sluice, queue, db, proxy, hours):
+    clock = proxy.on("*", faults.Clock(hours * 3600))
+    queue.send(logins(30))
+    result = sluice.through(proxy).in_parallel(2, 2).run("--until-empty")
+    assert (result.rc, result.summary.loaded) == (0, 30), result
+    assert clock.refused == 1, "once for all workers"
+    assert result.err.count("signed with the queue's time") == 1, result
+
+
+def test_a_clock_that_is_set_in_mid_run_is_followed(sluice, queue, db, proxy):
+    clock = proxy.on("*", faults.Clock(0))
+    queue.send(logins(5))
+    running = sluice.through(proxy).begin()
+    eventually(lambda: db.count() == 5, what="rows")
+    clock.ahead = 3600
+    eventually(lambda: clock.refused, what="a request is refused")
+    queue.send(logins(5, first=5))
+    eventually(lambda: db.count() == 10, what="more rows")
+    result = running.stop()
+    assert result.summary.loaded == 10 and queue.is_empty(), result
+
+
+def test_a_wrong_secret_is_no_matter_of_the_clock(sluice, queue):
+    sluice.env["AWS_SECRET_ACCESS_KEY"] = "wrong"
+    result = sluice.run("--until-empty")
+    assert result.rc == 78 and "signed with" not in result.err, result
+
+
+@pytest.mark.parametrize("action", ["ReceiveMessage", "DeleteMessageBatch"])
+def test_a_queue_that_says_when_to_come_again_is_not_asked_before(
+        sluice, queue, db, proxy, action):
+    def busy(call, forward):
+        reply = faults.Reply.error(503, "ServiceUnavailable")
+        reply.headers.append(("x-amz-retry-after", "2500"))
+        return reply
+
+    proxy.on(action, busy, times=1)
+    queue.send(logins(3))
+    assert sluice.through(proxy).drain().loaded == 3
+    first, second = proxy.seen(action)[:2]
+    assert 2.4 < second.began - first.ended < 2.5 + 3 * SLOWER
+    assert queue.is_empty()
 
 
 # What old servers answer
