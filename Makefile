@@ -46,10 +46,11 @@ e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real 
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q tests/e2e $(PYTEST_FLAGS)
 
-conformance: build $(VENV)/ready .cache/conformance/ready ## our SQS server for tests beside moto and fauxqs: one suite
+conformance: build $(VENV)/ready .cache/conformance/ready ## the queue's side on servers of others, too: fauxqs, ElasticMQ
 	@ninja -C $(BUILD) tests/fakesqs > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) SLUICE_FAUXQS=$(abspath .cache/conformance) \
-	    $(PY) -m pytest -n $(WORKERS) --dist loadfile -q tests/e2e/test_conformance.py $(PYTEST_FLAGS)
+	    SLUICE_ELASTICMQ=$(abspath .cache/conformance/jars) $(PY) -m pytest -n $(WORKERS) --dist loadfile -q \
+	    tests/e2e/test_conformance.py tests/e2e/test_servers.py $(PYTEST_FLAGS)
 
 faults: build $(VENV)/ready ## break PostgreSQL, the queue and sluice in every known way; print what each cost
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
@@ -121,13 +122,16 @@ clean: ## remove everything that was built
 	fi
 	@touch $@
 
-# By version and by hash, as the lock file has them.
+# By version and by hash: the lock file has npm's, jars.sha256 those of ElasticMQ and all it needs.
 .cache/conformance/ready: $(wildcard tests/conformance/*)
-	@for p in node npm; do command -v $$p > /dev/null || \
-	    { echo "please install: Node.js 20 or newer with npm ($$p is missing)"; exit 1; }; done
+	@for p in node npm java mvn; do command -v $$p > /dev/null || \
+	    { echo "please install: Node.js 20 or newer with npm, a JRE, Maven ($$p is missing)"; exit 1; }; done
 	@rm -rf .cache/conformance && mkdir -p .cache/conformance
 	@cp tests/conformance/package.json tests/conformance/package-lock.json .cache/conformance
 	@cd .cache/conformance && npm ci --ignore-scripts --silent
+	@mvn -q -B -f tests/conformance/pom.xml dependency:copy-dependencies \
+	    -DoutputDirectory=$(abspath .cache/conformance/jars)
+	@cd .cache/conformance/jars && sha256sum -c --quiet --strict $(abspath tests/conformance/jars.sha256)
 	@touch $@
 
 $(VENV)/ready: tests/e2e/requirements.txt .cache/test-packages

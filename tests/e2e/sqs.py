@@ -82,6 +82,13 @@ class Moto:
         self.process.wait()
 
 
+class TrustingMoto(Moto):
+    """Without signatures: moto writes a form anew before it verifies one, with + for a blank."""
+
+    def verify_signatures(self):
+        pass
+
+
 class Queue:
     """Keep it under 200 messages: moto grows slow with what is queued."""
 

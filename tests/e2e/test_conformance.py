@@ -3,68 +3,22 @@
 One suite for our own server and for moto, so that ours cannot drift.  Where moto is known to do
 otherwise, and for what only ours can, the test runs on ours alone.
 
-    make conformance    with a third server, fauxqs
+    make conformance    with a third server, fauxqs; and see test_servers.py
 """
 import concurrent.futures
-import contextlib
 import hashlib
 import json
-import os
-import subprocess
 import time
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from fakesqs import Fake
-from pg import free_port
-from sqs import Queue, REGION
+from other_servers import FAUXQS, Fauxqs, client_of
+from sqs import REGION
 from wait import SLOWER, eventually
-
-FAUXQS = os.environ.get("SLUICE_FAUXQS")
-LAUNCHER = """
-import net from 'node:net';
-const listen = net.Server.prototype.listen;
-net.Server.prototype.listen = function (options, ...rest) {
-  return listen.call(this, { ...options, host: '127.0.0.1' }, ...rest);
-};
-const { startFauxqs } = await import('fauxqs');
-await startFauxqs({ port: Number(process.env.PORT), logger: false });
-"""
-
-
-class Fauxqs:
-    key_id = secret = "any"
-
-    def __init__(self):
-        self.made = 0
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self.process = subprocess.Popen(
-            ["node", "--input-type=module", "-e", LAUNCHER], cwd=FAUXQS,
-            env={**os.environ, "PORT": self.url.rpartition(":")[2]})
-        self.sqs = client_of(self)
-        eventually(self.answers, within=20, what="fauxqs answers")
-
-    def answers(self):
-        with contextlib.suppress(BotoCoreError):
-            return self.sqs.list_queues() is not None
-
-    def new_queue(self, name=None, **attributes):
-        self.made += 1
-        return Queue(self, name or f"queue-{self.made}", attributes)
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def client_of(server):
-    return boto3.session.Session().client(
-        "sqs", region_name=REGION, endpoint_url=server.url, aws_access_key_id=server.key_id,
-        aws_secret_access_key=server.secret,
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=30, proxies={}))
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +30,9 @@ def fakesqs(binary, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def fauxqs():
-    server = Fauxqs()
+def fauxqs(tmp_path_factory):
+    with open(tmp_path_factory.mktemp("fauxqs") / "log", "wb") as log:
+        server = Fauxqs(log)
     yield server
     server.stop()
 

@@ -5,9 +5,9 @@ import re
 import pytest
 
 import faults
-import sqs
 from events import BAD, LOGIN_TABLE, login, logins
 from sluice import wait_for_text
+from sqs import TrustingMoto
 from wait import SLOWER, eventually
 
 FELL_BACK = "does not understand JSON"
@@ -169,13 +169,6 @@ def test_a_server_without_json_is_asked_by_forms(sluice, queue, db, proxy, answe
     assert rows(db) == sorted(ids) and queue.is_empty()
     assert [c.action for c in proxy.calls if c.is_json] == ["GetQueueAttributes"]
     assert result.err.count(FELL_BACK) == 1, result
-
-
-class TrustingMoto(sqs.Moto):
-    """Moto writes a form anew before it verifies its signature, with + for a blank."""
-
-    def verify_signatures(self):
-        pass
 
 
 def test_logins_are_generated_into_a_server_without_json(bare, tmp_path):
