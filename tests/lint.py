@@ -60,7 +60,6 @@ HEAP_FILES = {
     "src/source/dead_queue.c": "the queue itself; _open and _close",
     "src/source/file.c": "the source itself; _open and _close",
     "src/source/sqs.c": "the source and its replies, which outlive a batch; _open and _close",
-    "src/source/sqs_xml.c": "expat's own memory, wiped when it is freed",
     "src/source/sqs_lease.c": "receipt handles outlive their batch",
 }
 

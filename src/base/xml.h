@@ -1,4 +1,4 @@
-/* base/xml.h - the texts of a few elements of an XML document, read by expat. */
+/* base/xml.h - the texts of a few elements of an XML document. */
 #ifndef SLUICE_BASE_XML_H
 #define SLUICE_BASE_XML_H
 
@@ -19,9 +19,10 @@ struct sl_xml_want {
 
 /* Read a whole document.
  *
- * Owns:    texts live in `a`; those that are not there are left alone.  What expat had is wiped
- * Errors:  SL_UNAVAILABLE (retry)  it is no XML, has a document type (and so entities), or is
- *                                  too deep or too long; texts may have been set
+ * Shape:   64 wants at most
+ * Owns:    texts live in `a`; those that are not there are left alone
+ * Errors:  those of sl_xml_tell, which reads it
+ *          SL_UNAVAILABLE (retry)  it is too deep or too long; texts may have been set
  *          SL_NOMEM (retry)
  */
 sl_rc sl_xml_read(sl_str text, const struct sl_xml_want *wants, unsigned n, struct sl_arena *a,

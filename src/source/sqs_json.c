@@ -1,6 +1,7 @@
 /* source/sqs_json.c - the wire format of SQS: what it answers, in JSON or in XML of the same shape. */
 #include "source/sqs_json.h"
 
+#include "base/xml.h"
 #include "source/sqs_error.h"
 #include "source/sqs_xml.h"
 
@@ -344,23 +345,6 @@ struct sqs_complaint {
     sl_str message;
 };
 
-/* What stands between two texts, "" if they are not there. */
-static sl_str text_between(sl_str s, sl_str begin, sl_str end)
-{
-    const char *from = s.len == 0 ? NULL : memmem(s.ptr, s.len, begin.ptr, begin.len);
-    const char *to;
-
-    if (from == NULL) {
-        return (sl_str){ 0 };
-    }
-    from += begin.len;
-    to = memmem(from, s.len - (size_t)(from - s.ptr), end.ptr, end.len);
-    if (to == NULL) {
-        return (sl_str){ 0 };
-    }
-    return (sl_str){ from, (size_t)(to - from) };
-}
-
 static struct sqs_complaint complaint_of_json(const struct sl_json *root)
 {
     struct sqs_complaint c = { .code = text_of(root, SL_STR("__type")),
@@ -375,12 +359,15 @@ static struct sqs_complaint complaint_of_json(const struct sl_json *root)
     return c;
 }
 
-static struct sqs_complaint complaint_of_xml(sl_str text)
+static struct sqs_complaint complaint_of_xml(sl_str text, struct sl_arena *a)
 {
-    return (struct sqs_complaint){
-        .code = text_between(text, SL_STR("<Code>"), SL_STR("</Code>")),
-        .message = text_between(text, SL_STR("<Message>"), SL_STR("</Message>")),
+    struct sqs_complaint c = { 0 };
+    const struct sl_xml_want wants[] = {
+        { "ErrorResponse/Error/Code", &c.code },
+        { "ErrorResponse/Error/Message", &c.message },
     };
+
+    return sl_xml_read(text, wants, 2, a, NULL) == SL_OK ? c : (struct sqs_complaint){ 0 };
 }
 
 /* NULL when the text is no JSON. */
@@ -417,6 +404,6 @@ sl_rc sl_sqs_read_error(struct sl_json_parser *p, int status, sl_str header_code
 
     sl_arena_init(&a, ERROR_ARENA_BYTES, ERROR_BLOCK_BYTES);
     root = error_parse(p, text, &a);
-    c = root == NULL ? complaint_of_xml(text) : complaint_of_json(root);
+    c = root == NULL ? complaint_of_xml(text, &a) : complaint_of_json(root);
     return sl_sqs_error_report(status, header_code.len > 0 ? header_code : c.code, c.message, e);
 }

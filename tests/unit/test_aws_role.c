@@ -425,7 +425,7 @@ static void answers_that_are_none_are_told_apart(void **state)
           SL_UNAVAILABLE, "ServiceUnavailable" },
         { 502, "<html>canary", SL_UNAVAILABLE, "STS could not serve" },
         { 404, "canary", SL_UNAVAILABLE, "the endpoint is not one (HTTP 404)" },
-        { 200, "canary", SL_UNAVAILABLE, "no XML" },
+        { 200, "canary", SL_UNAVAILABLE, "not well-formed XML" },
         { 200, "<AssumeRoleResponse/>", SL_UNAVAILABLE, "STS gave no credentials" },
         { 200,
           "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>canary</AccessKeyId>"
