@@ -317,7 +317,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
     struct sl_keyring *ring = NULL;
 
     *app = (struct sl_app){ .cfg = &app->found, .found = *cfg, .options = *options };
-    sl_app_block_signals();
+    sl_app_signals_prepare();
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, options->max_messages);
     SL_TRY(sl_keys_of(cfg, &ring, e));

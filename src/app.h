@@ -75,8 +75,9 @@ void sl_app_stop(struct sl_app *app, bool is_urgent);
 /* What all workers have counted so far.  Threads: any */
 struct sl_counts sl_app_counts(const struct sl_app *app);
 
-/* Keep SIGHUP for later: during the start it would end the process.  Threads: main, first of all. */
-void sl_app_block_signals(void);
+/* During the start: SIGHUP is kept for later, and SIGTERM and SIGINT end the process, also where it
+ * is the first of a container.  Threads: main, first of all. */
+void sl_app_signals_prepare(void);
 
 void sl_app_close(struct sl_app *app);
 

@@ -115,10 +115,18 @@ static void *signal_main(void *ctx)
     return NULL;
 }
 
-void sl_app_block_signals(void)
+static void end_at_once(int sig)
+{
+    _exit(128 + sig);
+}
+
+/* The first process of a container gets only the signals that it has handlers for. */
+void sl_app_signals_prepare(void)
 {
     sigset_t hangup;
 
+    (void)signal(SIGTERM, end_at_once);
+    (void)signal(SIGINT, end_at_once);
     (void)sigemptyset(&hangup);
     (void)sigaddset(&hangup, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &hangup, NULL);

@@ -93,6 +93,16 @@ def test_a_second_signal_ends_it_quickly_and_loses_nothing(sluice, make_queue, d
     assert sorted(i for i, in db.rows("SELECT message_id FROM user_logins")) == sorted(ids)
 
 
+@pytest.mark.parametrize("number, rc", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_at_the_start_ends_it_by_a_handler(sluice, number, rc):
+    """The first process of a container gets no signal without one."""
+    sluice.env["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
+    running = sluice.begin()
+    wait_for_text(running, "waiting for the queue")
+    running.send(number)
+    assert running.wait(5).rc == rc
+
+
 def test_max_messages_stops_after_so_many(sluice, queue, db):
     queue.send(logins(40))
     began = time.monotonic()
