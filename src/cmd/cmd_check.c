@@ -21,11 +21,13 @@ enum {
 
 const char sl_help_check[] =
     "Usage: sluice check -c FILE [options]\n"
+    "       sluice check QUEUE_URL [options]\n"
     "\n"
     "Look at everything that 'sluice run' needs and change nothing: configuration, keys, AWS\n"
     "identity, queue and rights on it, clock, or files; database, schema, target table and "
     "rights.\n"
     "One line each: ok, warn or FAIL. Exit status: 0 when nothing fails, 1 when something does.\n"
+    "QUEUE_URL in place of a file: as for 'sluice run'.\n"
     "\n"
     "Options:\n" SL_OPTIONS_HELP "\n"
     "Examples:\n"
@@ -460,7 +462,7 @@ static sl_rc check_parse(int argc, char **argv, struct sl_options *o, struct sl_
     while ((option = getopt_long(argc, argv, SL_OPTIONS_SHORT, options, NULL)) != -1) {
         SL_TRY(sl_options_take(o, option, optarg, e));
     }
-    return optind < argc ? SL_FAIL(e, SL_USAGE, "unexpected argument '%s'", argv[optind]) : SL_OK;
+    return sl_options_take_queue(o, argc, e);
 }
 
 int sl_cmd_check(int argc, char **argv)

@@ -9,17 +9,19 @@
 enum { PRINT_MAX = 1 << 20 };
 
 const char sl_help_docs[] =
-    "Usage: sluice docs config | errors | methods\n"
+    "Usage: sluice docs config | errors | methods | example\n"
     "\n"
     "Print a manual, in Markdown, from the tables in the program: every setting; every exit\n"
-    "status, result code, dead-letter reason and SQLSTATE; every masking method.\n"
+    "status, result code, dead-letter reason and SQLSTATE; every masking method. 'example' is the\n"
+    "configuration of 'sluice run QUEUE_URL', to begin one's own with.\n"
     "\n"
     "Options:\n"
     "  -h, --help             print this text\n"
     "\n"
     "Examples:\n"
     "  sluice docs config\n"
-    "  sluice docs errors > errors.md\n";
+    "  sluice docs errors > errors.md\n"
+    "  sluice docs example > sluice.yaml\n";
 
 const char sl_help_version[] = "Usage: sluice version\n"
                                "\n"
@@ -27,6 +29,11 @@ const char sl_help_version[] = "Usage: sluice version\n"
                                "\n"
                                "Examples:\n"
                                "  sluice version\n";
+
+static void print_example(struct sl_buf *out)
+{
+    sl_buf_add_str(out, sl_str_of(sl_config_example));
+}
 
 static int print_and_end(struct sl_buf *out)
 {
@@ -50,6 +57,7 @@ int sl_cmd_docs(int argc, char **argv)
         { "config", sl_config_manual },
         { "errors", sl_errors_manual },
         { "methods", sl_masking_manual },
+        { "example", print_example },
     };
     struct sl_buf out;
     struct sl_err e;
@@ -64,7 +72,7 @@ int sl_cmd_docs(int argc, char **argv)
             return print_and_end(&out);
         }
     }
-    (void)SL_FAIL(&e, SL_USAGE, "which manual? config, errors or methods");
+    (void)SL_FAIL(&e, SL_USAGE, "which manual? config, errors, methods or example");
     return sl_cmd_fail("docs", &e);
 }
 

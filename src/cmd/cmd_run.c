@@ -13,11 +13,16 @@ enum { DRY_RUN_MESSAGES = 10 };
 
 const char sl_help_run[] =
     "Usage: sluice run -c FILE [options]\n"
+    "       sluice run QUEUE_URL [options]\n"
     "\n"
     "Receive messages, decode and mask them, load them into PostgreSQL, and delete them from the\n"
     "queue once they are committed. Runs until SIGTERM or SIGINT: the first finishes what is\n"
     "held, the second ends at once; neither loses anything. With files in place of a queue it\n"
     "runs to their end.\n"
+    "\n"
+    "With a QUEUE_URL and no file it loads logins into user_logins, as 'sluice docs example' "
+    "says;\n"
+    "DATABASE_URL or PG*, SLUICE_KEYS (preset sluice.keys) and AWS_* say where the rest is.\n"
     "\n"
     "Options:\n"
     "      --until-empty      end when the queue is empty\n"
@@ -36,7 +41,8 @@ const char sl_help_run[] =
     "Examples:\n"
     "  sluice run -c sluice.yaml\n"
     "  sluice run -c sluice.yaml --until-empty --summary-json summary.json\n"
-    "  sluice run -c sluice.yaml --dry-run\n";
+    "  sluice run -c sluice.yaml --dry-run\n"
+    "  sluice run http://localhost:4566/000000000000/login-queue --until-empty\n";
 
 struct run_options {
     struct sl_options common;
@@ -89,9 +95,7 @@ static sl_rc run_parse(int argc, char **argv, struct run_options *o, struct sl_e
     while ((option = getopt_long(argc, argv, SL_OPTIONS_SHORT, options, NULL)) != -1) {
         SL_TRY(run_take(o, option, optarg, e));
     }
-    if (optind < argc) {
-        return SL_FAIL(e, SL_USAGE, "unexpected argument '%s'", argv[optind]);
-    }
+    SL_TRY(sl_options_take_queue(&o->common, argc, e));
     o->app.wait_s = o->common.wait_s;
     if (o->app.max_messages == 0) {
         o->app.max_messages = o->app.is_dry_run ? DRY_RUN_MESSAGES : INT64_MAX;

@@ -104,14 +104,47 @@ sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_e
     return SL_OK;
 }
 
+sl_rc sl_options_take_queue(struct sl_options *o, int argc, struct sl_err *e)
+{
+    const sl_str url = optind < argc ? sl_str_of(o->argv[optind]) : SL_STR("");
+
+    if (optind == argc) {
+        return SL_OK;
+    }
+    if (!sl_str_starts(url, SL_STR("http://")) && !sl_str_starts(url, SL_STR("https://"))) {
+        return SL_FAIL(e, SL_USAGE,
+                       "unexpected argument '%s': say -c FILE, or the URL of a queue of logins",
+                       url.ptr);
+    }
+    if (optind + 1 < argc) {
+        return SL_FAIL(e, SL_USAGE, "unexpected argument '%s'", o->argv[optind + 1]);
+    }
+    if (o->config != NULL || o->overrides.queue_url.len > 0) {
+        return SL_FAIL(e, SL_USAGE,
+                       "a queue without an option goes with the built-in example; beside -c FILE "
+                       "say --queue-url URL");
+    }
+    o->overrides.queue_url = url;
+    o->is_example = true;
+    return SL_OK;
+}
+
+/* The example stands where its name would be read: in messages, as what prints it. */
+static sl_rc load(const struct sl_options *o, struct sl_config *ret, struct sl_err *e)
+{
+    if (o->is_example) {
+        return sl_config_parse("sluice docs example", sl_str_of(sl_config_example), &o->overrides,
+                               ret, e);
+    }
+    return o->config != NULL ? sl_config_load(o->config, &o->overrides, ret, e)
+                             : SL_FAIL(e, SL_USAGE, "which configuration? say -c FILE");
+}
+
 sl_rc sl_options_load(const struct sl_options *o, struct sl_config *ret, struct sl_err *e)
 {
     sl_rc rc;
 
-    if (o->config == NULL) {
-        return SL_FAIL(e, SL_USAGE, "which configuration? say -c FILE");
-    }
-    SL_TRY(sl_config_load(o->config, &o->overrides, ret, e));
+    SL_TRY(load(o, ret, e));
     rc = sl_column_masks_check(ret, e);
     if (rc != SL_OK) {
         sl_config_done(ret);

@@ -12,6 +12,7 @@ struct sl_options {
     const char *config;
     struct sl_overrides overrides;
     unsigned wait_s;
+    bool is_example; /* the built-in configuration, in place of `config` */
     bool wants_help;
 };
 
@@ -47,7 +48,13 @@ void sl_options_init(struct sl_options *o, char **argv);
 sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_err *e)
     SL_MUST_CHECK;
 
-/* Load the configuration they name.  Errors: SL_USAGE without -c; those of sl_config_load */
+/* Take what stands behind the options: nothing, or the URL of a queue, which is then read with the
+ * built-in example in place of -c FILE.
+ * Errors: SL_USAGE (stop) anything else */
+sl_rc sl_options_take_queue(struct sl_options *o, int argc, struct sl_err *e) SL_MUST_CHECK;
+
+/* Load the configuration they name.
+ * Errors: SL_USAGE (stop) they name none; those of sl_config_load */
 sl_rc sl_options_load(const struct sl_options *o, struct sl_config *ret, struct sl_err *e)
     SL_MUST_CHECK;
 

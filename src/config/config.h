@@ -201,6 +201,9 @@ sl_rc sl_config_parse(const char *name, sl_str text, const struct sl_overrides *
 
 void sl_config_done(struct sl_config *cfg);
 
+/* The text of examples/user-logins/sluice.yaml, built in; the environment says what differs. */
+extern const char sl_config_example[];
+
 /* Print the manual of all settings (Markdown) from their table. */
 void sl_config_manual(struct sl_buf *out);
 
