@@ -25,6 +25,25 @@ def test_every_command_has_help_with_examples(bare, command):
     assert "Examples" in result.text and "sluice " + command.split()[0] in result.text
 
 
+def anchors_of(page):
+    """What its headings are called in links."""
+    titles = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
+
+
+def test_every_link_leads_to_a_page_that_has_it():
+    lost = []
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    for page in pages:
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            if not re.match(r"https?:", link) and not (
+                    target.exists() and (not anchor or anchor in anchors_of(target))):
+                lost.append(f"{page.name}: {link}")
+    assert len(pages) > 20 and lost == []
+
+
 def test_help_lists_every_command(bare):
     text = bare.good("--help").text
     for command in {c.split()[0] for c in COMMANDS}:
