@@ -261,3 +261,18 @@ def test_the_exercise_ends_with_99_rows_and_1_dead_letter(twin, sample):  # noqa
 
     assert twin.run().received == 0
     assert db.count() == 99 and len(db.dead()) == 1
+
+
+def test_the_current_profile_generates_100_and_makes_the_table(bare, moto, db):
+    """Its queue.sh makes the queue; here moto does."""
+    services = services_of()
+    queue = moto.new_queue()
+    bare.env.update(DATABASE_URL=db.url, SLUICE_KEYS=bare.keys)
+    bare.make_keys()
+    for name in ("logins-current", "sluice-current"):
+        words = [queue.url if w.startswith("http://") else w for w in services[name]["command"]]
+        result = bare.good(*words, within=60)
+    assert (result.summary.loaded, result.summary.dead_lettered) == (99, 1), result
+    assert db.count() == 99
+    assert db.one("SELECT count(*) - count(DISTINCT masked_device_id) FROM user_logins") > 0
+    queue.remove()
