@@ -176,7 +176,9 @@ def test_processes_that_meet_at_the_same_keys_do_not_deadlock(sluice, make_queue
     both = [sluice.use_queue(queues[0]).begin("--until-empty"), other.begin("--until-empty")]
     summaries = [running.wait(50).summary for running in both]
     assert sum(s.loaded for s in summaries) == 40, [s.line for s in summaries]
-    assert sum(s.duplicates for s in summaries) == 40, [s.line for s in summaries]
+    # A server may deliver a message twice when several receives are out.
+    assert sum(s.received for s in summaries) >= 80, [s.line for s in summaries]
+    assert all(s.duplicates == s.received - s.loaded for s in summaries), [s.line for s in summaries]
     assert db.count() == 40 and len(ledger_keys(db)) == 40
     assert not deadlocks(cluster.log_since(position))
 
