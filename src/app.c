@@ -311,22 +311,28 @@ static void warn_of_masks(const struct sl_config *cfg)
     }
 }
 
-sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
-                  const struct sl_app_options *options, struct sl_err *e)
+static sl_rc open_keys(struct sl_app *app, struct sl_err *e)
 {
     struct sl_keyring *ring = NULL;
 
+    SL_TRY(sl_keys_of(app->cfg, &ring, e));
+    sl_key_share_init(&app->keys, ring);
+    app->has_keys = true;
+    return SL_OK;
+}
+
+sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
+                  const struct sl_app_options *options, struct sl_err *e)
+{
     *app = (struct sl_app){ .cfg = &app->found, .found = *cfg, .options = *options };
     sl_app_signals_prepare();
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, options->max_messages);
-    SL_TRY(sl_keys_of(cfg, &ring, e));
-    sl_key_share_init(&app->keys, ring);
-    app->has_keys = true;
-    if (!sl_keyring_is_locked(ring)) {
+    SL_TRY(wait_for(app, "waiting for the keys", open_keys, e));
+    if (!sl_keyring_is_locked(app->keys.now)) {
         SL_LOG(SL_LOG_WARN,
                "the keys cannot be locked in memory and may reach swap: raise the memlock limit",
-               sl_field_str("sluice.kid", sl_str_of(sl_keyring_active(ring)->id)));
+               sl_field_str("sluice.kid", sl_str_of(sl_keyring_active(app->keys.now)->id)));
     }
     warn_of_masks(cfg);
     SL_TRY(prepare_source(app, e));

@@ -80,6 +80,7 @@ PUBLISH_FILES = {
     "src/source/sqs_json.c": "the queue's own words: ids, handles, counts, codes; never a body",
     "src/source/sqs.c": "a body becomes its MD5; the body itself goes nowhere",
     "src/cmd/cmd_unmask.c": "a value that was asked for with the keys and a reason, and only on stdout",
+    "src/net/aws_service.c": "what a service answers: keys and secrets, for a ring or a login, and codes",
     "src/net/aws_json.c": "credentials, which go into a snapshot, and a code",
     "src/keys/key_json.c": "the words of a key file: ids are compared, a key goes into the ring only",
     "src/cmd/body_search.c": "fields are compared with the value asked for, and go nowhere",

@@ -207,3 +207,26 @@ void sl_buf_add_json(struct sl_buf *b, sl_str s)
     }
     sl_buf_add_char(b, '"');
 }
+
+void sl_buf_add_percent(struct sl_buf *b, sl_str s)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *at = sl_buf_reserve(b, 3 * s.len);
+
+    if (at == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        const unsigned char c = (unsigned char)s.ptr[i];
+
+        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+            c == '-' || c == '_' || c == '.' || c == '~') {
+            *at++ = (char)c;
+        } else {
+            *at++ = '%';
+            *at++ = hex[c >> 4];
+            *at++ = hex[c & 15];
+        }
+    }
+    b->len = (size_t)(at - b->ptr);
+}

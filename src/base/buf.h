@@ -58,4 +58,7 @@ void sl_buf_put_u32(struct sl_buf *b, size_t at, uint32_t v);
  * Shape: s is UTF-8; bytes that are not become U+FFFD, control characters are escaped. */
 void sl_buf_add_json(struct sl_buf *b, sl_str s);
 
+/* Append as a part of a URL or form: %XX for everything but RFC 3986's unreserved characters. */
+void sl_buf_add_percent(struct sl_buf *b, sl_str s);
+
 #endif

@@ -13,6 +13,7 @@ const char sl_help_keys[] =
     "       sluice keys retire FILE ID [-c CONFIG] [--force] [--destroy [--yes]]\n"
     "       sluice keys list FILE\n"
     "       sluice keys check FILE [-c CONFIG]\n"
+    "       sluice keys wrap FILE --kms-key ARN > WRAPPED\n"
     "\n"
     "The keys that mask, and that recover what is masked. One key is active: it masks. Keys\n"
     "that are decrypt only read what they masked; retired ones do nothing. No action prints a\n"
@@ -31,6 +32,8 @@ const char sl_help_keys[] =
     "            may still hold the key. It asks on a terminal for the id\n"
     "  list      id, state and check value of every key\n"
     "  check     read the file as a run does, with -c compare it with the database\n"
+    "  wrap      print the file with its keys encrypted by AWS KMS, for keys.kms.file. Keep the\n"
+    "            file itself away from here: it is what helps if the KMS key is ever deleted\n"
     "\n"
     "A change is made to the whole file or not at all. sluice run reads a changed file when it\n"
     "starts, and at SIGHUP.\n"
@@ -42,6 +45,7 @@ const char sl_help_keys[] =
     "      --force        retire without the table's consent\n"
     "      --destroy      and take the key out of the file\n"
     "      --yes          do not ask before destroying\n"
+    "      --kms-key ARN  the key of AWS KMS, arn:aws:kms:..., to wrap with\n"
     "  -h, --help         print this text\n"
     "\n"
     "Examples:\n"
@@ -51,7 +55,8 @@ const char sl_help_keys[] =
     "  sluice keys retire sluice.keys k1 -c sluice.yaml\n"
     "  sluice keys retire sluice.keys k1 --force --destroy\n"
     "  sluice keys list sluice.keys\n"
-    "  sluice keys check sluice.keys -c sluice.yaml\n";
+    "  sluice keys check sluice.keys -c sluice.yaml\n"
+    "  sluice keys wrap sluice.keys --kms-key arn:aws:kms:eu-west-1:123456789012:key/...\n";
 
 static sl_rc keys_new(const struct sl_keys_options *o, struct sl_err *e)
 {
@@ -151,9 +156,10 @@ static const struct action {
     const char *options; /* the letters of those it takes */
     sl_rc (*run)(const struct sl_keys_options *o, struct sl_err *e);
 } actions[] = {
-    { "new", false, "k", keys_new },         { "add", false, "k", keys_add },
-    { "activate", true, "", keys_activate }, { "retire", true, "cfdy", sl_cmd_keys_retire },
-    { "list", false, "", keys_list },        { "check", false, "c", keys_check },
+    { "new", false, "k", keys_new },          { "add", false, "k", keys_add },
+    { "activate", true, "", keys_activate },  { "retire", true, "cfdy", sl_cmd_keys_retire },
+    { "list", false, "", keys_list },         { "check", false, "c", keys_check },
+    { "wrap", false, "m", sl_cmd_keys_wrap },
 };
 
 static sl_rc keys_take(struct sl_keys_options *o, int option, char *value, struct sl_err *e)
@@ -163,6 +169,9 @@ static sl_rc keys_take(struct sl_keys_options *o, int option, char *value, struc
     switch (option) {
     case 'k':
         o->kid = value;
+        break;
+    case 'm':
+        o->kms_key = value;
         break;
     case 'f':
         o->is_forced = true;
@@ -190,7 +199,7 @@ static sl_rc keys_choose(const char *word, const struct action **ret, struct sl_
             return SL_OK;
         }
     }
-    return SL_FAIL(e, SL_USAGE, "say what to do: new, add, activate, retire, list or check");
+    return SL_FAIL(e, SL_USAGE, "say what to do: new, add, activate, retire, list, check or wrap");
 }
 
 /* The words after the options: what to do, the file, and maybe which key. */
@@ -228,13 +237,10 @@ static sl_rc keys_parse(int argc, char **argv, struct sl_keys_options *o, const 
                         struct sl_err *e)
 {
     static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "destroy", no_argument, NULL, 'd' },
-        { "force", no_argument, NULL, 'f' },
-        { "help", no_argument, NULL, 'h' },
-        { "kid", required_argument, NULL, 'k' },
-        { "yes", no_argument, NULL, 'y' },
-        { 0 },
+        { "config", required_argument, NULL, 'c' }, { "destroy", no_argument, NULL, 'd' },
+        { "force", no_argument, NULL, 'f' },        { "help", no_argument, NULL, 'h' },
+        { "kid", required_argument, NULL, 'k' },    { "kms-key", required_argument, NULL, 'm' },
+        { "yes", no_argument, NULL, 'y' },          { 0 },
     };
     int option;
 

@@ -8,7 +8,8 @@
 struct sl_keys_options {
     struct sl_options common; /* .config: where the database is that knows of the keys */
     const char *path;
-    const char *kid; /* NULL: not said */
+    const char *kid;     /* NULL: not said */
+    const char *kms_key; /* ARN; NULL: not said */
     bool is_forced;
     bool is_destroyed;
     bool is_yes;
@@ -19,6 +20,10 @@ struct sl_keys_options {
  * Errors: SL_USAGE (stop) nobody was asked, or nobody can answer; those of sl_key_edit; those of
  *         sl_cmd_keys_uses */
 sl_rc sl_cmd_keys_retire(const struct sl_keys_options *o, struct sl_err *e) SL_MUST_CHECK;
+
+/* `sluice keys wrap`.
+ * Errors: SL_USAGE (stop) no KMS key was named; those of sl_key_file_open and sl_key_kms_wrap */
+sl_rc sl_cmd_keys_wrap(const struct sl_keys_options *o, struct sl_err *e) SL_MUST_CHECK;
 
 /* Count what could not be read any more without a key: values of the table, dead letters and
  * originals in the vault.

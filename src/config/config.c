@@ -72,8 +72,9 @@ static sl_rc config_check_credentials(const struct sl_reading *rd, const struct 
 }
 
 /* The sources of keys; a flag takes the place of all. */
-static const char *const key_sources[] = { "keys.file", "keys.env", "keys.credential",
-                                           "keys.command", "keys.fd" };
+static const char *const key_sources[] = { "keys.file",    "keys.env", "keys.credential",
+                                           "keys.command", "keys.fd",  "keys.kms.file",
+                                           "keys.secret" };
 
 static sl_rc config_check_keys(struct sl_config *cfg, const struct sl_reading *rd,
                                const struct sl_yaml *root, const struct sl_overrides *overrides,
@@ -83,6 +84,7 @@ static sl_rc config_check_keys(struct sl_config *cfg, const struct sl_reading *r
 
     if (overrides != NULL && overrides->keys.len > 0) {
         cfg->keys.env = cfg->keys.credential = cfg->keys.command = SL_STR("");
+        cfg->keys.kms_file = cfg->keys.secret_arn = SL_STR("");
         cfg->keys.fd = 0;
         return SL_OK;
     }
@@ -100,7 +102,8 @@ static sl_rc config_check_keys(struct sl_config *cfg, const struct sl_reading *r
     return given != NULL ? SL_OK
                          : SL_FAIL_AT(e, sl_reading_place(rd, root, "keys.file"),
                                       "keys.file is missing; give a text, here or with --keys, or "
-                                      "one of keys.env, keys.credential, keys.command, keys.fd");
+                                      "one of keys.env, keys.credential, keys.command, keys.fd, "
+                                      "keys.kms.file, keys.secret");
 }
 
 /* A name of a table, in its parts. */

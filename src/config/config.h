@@ -71,6 +71,8 @@ struct sl_masking {
 
 enum sl_convert { SL_CONVERT_NONE, SL_CONVERT_VERSION, SL_CONVERT_TEXT };
 
+enum sl_auth { SL_AUTH_PASSWORD, SL_AUTH_IAM };
+
 enum sl_create { SL_CREATE_NEVER, SL_CREATE_IF_MISSING };
 
 enum sl_sqs_protocol { SL_SQS_PROTOCOL_AUTO, SL_SQS_PROTOCOL_JSON, SL_SQS_PROTOCOL_QUERY };
@@ -137,6 +139,8 @@ struct sl_config {
         sl_str credential; /* of systemd */
         sl_str command;    /* words with blanks between */
         unsigned fd;       /* 0 = none */
+        sl_str kms_file;   /* wrapped by AWS KMS */
+        sl_str secret_arn; /* of Secrets Manager */
     } keys;
 
     /* Where the originals of one-way tokens are kept, sealed; url "" = nowhere. */
@@ -149,6 +153,8 @@ struct sl_config {
 
     struct {
         sl_str url;
+        sl_str url_secret; /* ARN of Secrets Manager; "" = the URL has it all */
+        enum sl_auth auth;
         sl_str table;        /* as written: "user_logins", "app.Logins" */
         sl_str table_schema; /* its schema, "" if none is written */
         sl_str table_name;

@@ -1,10 +1,9 @@
 /* config/queue.c - which queue is read: its URL, or its name or ARN, of which the URL is asked. */
 #include "config/queue.h"
 
-enum {
-    NAME_MAX_CHARS = 80, /* SQS limit */
-    ACCOUNT_CHARS = 12,
-};
+#include "config/arn.h"
+
+enum { NAME_MAX_CHARS = 80 }; /* SQS limit */
 
 static const char path_url[] = "source.sqs.queue_url";
 static const char path_queue[] = "source.sqs.queue";
@@ -33,28 +32,6 @@ static bool is_name(sl_str s)
     return s.len <= NAME_MAX_CHARS && is_word(stem, "-_");
 }
 
-static bool is_account(sl_str s)
-{
-    int64_t number;
-
-    return s.len == ACCOUNT_CHARS && is_word(s, "") && sl_str_to_i64(s, &number);
-}
-
-/* arn:PARTITION:sqs:REGION:ACCOUNT:NAME */
-static bool arn_parse(sl_str arn, sl_str *ret_region, sl_str *ret_owner, sl_str *ret_name)
-{
-    const sl_str head = sl_str_cut(&arn, ':');
-    const sl_str partition = sl_str_cut(&arn, ':');
-    const sl_str service = sl_str_cut(&arn, ':');
-
-    *ret_region = sl_str_cut(&arn, ':');
-    *ret_owner = sl_str_cut(&arn, ':');
-    *ret_name = arn;
-    return sl_str_eq(head, SL_STR("arn")) && sl_str_starts(partition, SL_STR("aws")) &&
-           sl_str_eq(service, SL_STR("sqs")) && is_word(*ret_region, "-") &&
-           is_account(*ret_owner) && is_name(*ret_name);
-}
-
 /* Texts of a configuration have a NUL behind them. */
 static sl_rc queue_copy(struct sl_config *cfg, sl_str s, sl_str *ret, struct sl_err *e)
 {
@@ -70,26 +47,25 @@ static sl_rc queue_copy(struct sl_config *cfg, sl_str s, sl_str *ret, struct sl_
 static sl_rc queue_split(struct sl_config *cfg, struct sl_place place, struct sl_err *e)
 {
     const sl_str text = cfg->sqs.queue;
-    sl_str region = SL_STR("");
-    sl_str owner = SL_STR("");
-    sl_str name = text;
+    struct sl_arn arn = { .name = text };
 
-    if (!is_name(text) && !arn_parse(text, &region, &owner, &name)) {
+    if (!is_name(text) &&
+        !(sl_arn_read(text, &arn) && sl_str_eq(arn.service, SL_STR("sqs")) && is_name(arn.name))) {
         return SL_FAIL_AT(e, place,
                           "%s must be a queue's name, such as my-queue, or its ARN, such as "
                           "arn:aws:sqs:eu-west-1:123456789012:my-queue",
                           path_queue);
     }
-    if (region.len > 0 && cfg->sqs.region.len > 0 && !sl_str_eq(region, cfg->sqs.region)) {
+    if (arn.region.len > 0 && cfg->sqs.region.len > 0 && !sl_str_eq(arn.region, cfg->sqs.region)) {
         return SL_FAIL_AT(e, place,
                           "%s is in region %" SL_FMT ", and source.sqs.region is %" SL_FMT,
-                          path_queue, SL_ARG(region), SL_ARG(cfg->sqs.region));
+                          path_queue, SL_ARG(arn.region), SL_ARG(cfg->sqs.region));
     }
-    if (region.len > 0) {
-        SL_TRY(queue_copy(cfg, region, &cfg->sqs.region, e));
+    if (arn.region.len > 0) {
+        SL_TRY(queue_copy(cfg, arn.region, &cfg->sqs.region, e));
     }
-    SL_TRY(queue_copy(cfg, owner, &cfg->sqs.queue_owner, e));
-    return queue_copy(cfg, name, &cfg->sqs.queue_name, e);
+    SL_TRY(queue_copy(cfg, arn.owner, &cfg->sqs.queue_owner, e));
+    return queue_copy(cfg, arn.name, &cfg->sqs.queue_name, e);
 }
 
 sl_rc sl_queue_read(struct sl_config *cfg, const struct sl_reading *rd, const struct sl_yaml *root,

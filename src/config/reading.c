@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config/arn.h"
 #include "config/units.h"
 
 enum {
@@ -107,6 +108,14 @@ static bool text_is_postgres(sl_str text)
     return key.len > 0 && text.ptr != NULL;
 }
 
+static bool text_is_secret(sl_str text)
+{
+    struct sl_arn arn;
+
+    return sl_arn_read(text, &arn) && sl_str_eq(arn.service, SL_STR("secretsmanager")) &&
+           sl_str_starts(arn.name, SL_STR("secret:"));
+}
+
 static sl_rc text_check_kind(const struct sl_setting *s, sl_str text, struct sl_place place,
                              struct sl_err *e)
 {
@@ -116,6 +125,10 @@ static sl_rc text_check_kind(const struct sl_setting *s, sl_str text, struct sl_
     }
     if (s->kind == SL_KIND_ENDPOINT && !text_is_http(text, false)) {
         return SL_FAIL_AT(e, place, "%s must be a URL such as http://localhost:4566", s->path);
+    }
+    if (s->kind == SL_KIND_SECRET && !text_is_secret(text)) {
+        return SL_FAIL_AT(e, place, "%s must be the ARN of a secret, such as %s", s->path,
+                          "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-AbCdEf");
     }
     if (s->kind == SL_KIND_POSTGRES && !text_is_postgres(text)) {
         return SL_FAIL_AT(e, place, "%s must start with postgresql:// or postgres://, or be %s",

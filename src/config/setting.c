@@ -40,6 +40,7 @@ const char *sl_kind_name(enum sl_kind kind)
         [SL_KIND_PRINTABLE] = "a text",
         [SL_KIND_ENDPOINT] = "an http or https URL",
         [SL_KIND_QUEUE_URL] = "an http or https URL",
+        [SL_KIND_SECRET] = "the ARN of a secret",
         [SL_KIND_POSTGRES] = "a connection URL",
         [SL_KIND_TABLE] = "a table name",
         [SL_KIND_FROM] = "a path or fact",

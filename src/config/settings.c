@@ -215,6 +215,24 @@ static const struct sl_setting rows[] = {
         .doc = "An open descriptor, 3 or more, that a key file is read from; it is closed then.",
     },
     {
+        .path = "keys.kms.file",
+        AT(keys.kms_file),
+        .kind = SL_KIND_TEXT,
+        .min = 1,
+        .max = 4095, /* Linux: PATH_MAX without its NUL */
+        .preset_doc = "none",
+        .doc = "A key file whose keys are wrapped by AWS KMS, made by `sluice keys wrap`; they are "
+               "decrypted at the start (`kms:Decrypt`).",
+    },
+    {
+        .path = "keys.secret",
+        AT(keys.secret_arn),
+        .kind = SL_KIND_SECRET,
+        .preset_doc = "none",
+        .doc = "The ARN of a secret of AWS Secrets Manager with the text of a key file "
+               "(`secretsmanager:GetSecretValue`).",
+    },
+    {
         .path = "vault.url",
         AT(vault.url),
         .kind = SL_KIND_POSTGRES,
@@ -241,6 +259,25 @@ static const struct sl_setting rows[] = {
         .preset_doc = "from libpq's environment: `PGHOST`, `PGUSER`, `PGSERVICE`, ...",
         .doc = "The database: `postgresql://user@host:5432/name`, or libpq's `key=value` words. "
                "Passwords belong in the environment, a passfile or a service file.",
+    },
+    {
+        .path = "sink.postgres.url_secret",
+        AT(postgres.url_secret),
+        .kind = SL_KIND_SECRET,
+        .preset_doc = "none",
+        .doc = "The ARN of a secret of AWS Secrets Manager with the database's URL, or with the "
+               "JSON that RDS keeps there. User and password are the secret's; of the rest, `url` "
+               "goes first. It is read again when the database refuses the password.",
+    },
+    {
+        .path = "sink.postgres.auth",
+        AT(postgres.auth),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_AUTH_PASSWORD] = "password", [SL_AUTH_IAM] = "iam" },
+        .preset = SL_AUTH_PASSWORD,
+        .doc = "How the database is entered: with what the URL, the secret or libpq's environment "
+               "has; or with a token that RDS takes of an AWS identity (`rds-db:connect`), made "
+               "for each connection, over TLS.",
     },
     {
         .path = "sink.postgres.table",

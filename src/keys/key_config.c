@@ -17,6 +17,9 @@ sl_rc sl_keys_again(const struct sl_config *cfg, const struct sl_stop *stop,
         .fd = cfg->keys.fd == 0 ? -1 : (int)cfg->keys.fd,
         .command = cfg->keys.command,
         .credential = cfg->keys.credential,
+        .kms_file = cfg->keys.kms_file,
+        .secret_arn = cfg->keys.secret_arn,
+        .aws = cfg,
         .stop = stop,
     };
 
@@ -29,6 +32,8 @@ const char *sl_keys_place(const struct sl_config *cfg)
            : cfg->keys.env.len > 0        ? "keys.env"
            : cfg->keys.credential.len > 0 ? "keys.credential"
            : cfg->keys.command.len > 0    ? "keys.command"
+           : cfg->keys.kms_file.len > 0   ? cfg->keys.kms_file.ptr
+           : cfg->keys.secret_arn.len > 0 ? cfg->keys.secret_arn.ptr
                                           : "keys.fd";
 }
 

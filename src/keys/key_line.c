@@ -107,6 +107,10 @@ sl_rc sl_key_line_read(sl_str text, struct sl_keyring *ring, struct sl_err *e)
     enum sl_key_state state = SL_KEY_RETIRED;
     struct sl_key_line line = { 0 };
 
+    if (sl_str_starts(text, SL_STR("kms "))) {
+        return SL_FAIL(e, SL_KEY,
+                       "the keys are wrapped by AWS KMS: name the file in keys.kms.file");
+    }
     SL_TRY(sl_key_line_split(text, &line, e));
     SL_TRY(line_state(line.state, &state, e));
     if (sl_str_eq(line.key, SL_STR(SL_KEY_DESTROYED))) {

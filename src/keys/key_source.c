@@ -11,6 +11,8 @@
 #include "keys/key_command.h"
 #include "keys/key_file.h"
 #include "keys/key_io.h"
+#include "keys/key_kms.h"
+#include "net/aws_secret.h"
 
 enum { COMMAND_PRESET_MS = 30000 };
 
@@ -124,6 +126,49 @@ static sl_rc source_credential(struct reading *r, struct sl_err *e)
     return sl_key_io_read(r->name.ptr, fd, &r->text, e);
 }
 
+/* Nobody else may choose the keys, but all may see the file. */
+static sl_rc wrapped_check(const char *path, int fd, struct sl_err *e)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return SL_FAIL(e, SL_KEY, "key file %s is not a regular file", path);
+    }
+    if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return SL_FAIL(e, SL_KEY,
+                       "others may write key file %s: it must belong to user %u or root, with mode "
+                       "0644 at most",
+                       path, (unsigned)geteuid());
+    }
+    return SL_OK;
+}
+
+static sl_rc source_kms(struct reading *r, struct sl_err *e)
+{
+    SL_AUTO(sl_key_io_done) int fd = -1;
+    SL_AUTO(sl_buf_done) struct sl_buf wrapped = sl_key_io_buf();
+    const struct sl_key_source *s = r->source;
+
+    r->name = sl_arena_copy(&r->arena, s->kms_file);
+    SL_TRY(reading_check(r->name, e));
+    SL_TRY(sl_key_io_open(r->name.ptr, &fd, e));
+    SL_TRY(wrapped_check(r->name.ptr, fd, e));
+    SL_TRY(sl_key_io_read(r->name.ptr, fd, &wrapped, e));
+    return sl_key_kms_unwrap(r->name.ptr, sl_buf_str(&wrapped), s->aws, s->stop, &r->text, e);
+}
+
+static sl_rc source_secret(struct reading *r, struct sl_err *e)
+{
+    const struct sl_key_source *s = r->source;
+    struct sl_err why = { 0 };
+    sl_rc rc;
+
+    r->name = sl_arena_printf(&r->arena, "secret %" SL_FMT, SL_ARG(s->secret_arn));
+    SL_TRY(reading_check(r->name, e));
+    rc = sl_aws_secret_read(s->aws, s->secret_arn, SL_KEY, s->stop, &r->text, &why);
+    return rc == SL_OK ? SL_OK : SL_FAIL(e, rc, "keys from %s: %.1000s", r->name.ptr, why.msg);
+}
+
 /* A new source is one row, and a function that reads it. */
 static sl_rc reading_read(struct reading *r, struct sl_err *e)
 {
@@ -139,6 +184,8 @@ static sl_rc reading_read(struct reading *r, struct sl_err *e)
         { "fd", s->fd >= 0, source_fd },
         { "command", s->command.len > 0, source_command },
         { "credential", s->credential.len > 0, source_credential },
+        { "kms.file", s->kms_file.len > 0, source_kms },
+        { "secret", s->secret_arn.len > 0, source_secret },
     };
 
     const size_t n = sizeof sources / sizeof sources[0];

@@ -22,25 +22,11 @@ enum {
 
 /* ---- what is asked ------------------------------------------------------------------------------- */
 
-static void add_escaped(struct sl_buf *b, sl_str s)
-{
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] != '\0' && strchr(plain, s.ptr[i]) != NULL) {
-            sl_buf_add_char(b, s.ptr[i]);
-        } else {
-            sl_buf_printf(b, "%%%02X", (unsigned)(unsigned char)s.ptr[i]);
-        }
-    }
-}
-
 static void add_parameter(struct sl_buf *b, const char *name, sl_str value)
 {
     if (value.len > 0) {
         sl_buf_printf(b, "&%s=", name);
-        add_escaped(b, value);
+        sl_buf_add_percent(b, value);
     }
 }
 

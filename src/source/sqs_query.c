@@ -3,35 +3,11 @@
 
 #include "source/sqs_wire.h"
 
-/* Everything but RFC 3986's unreserved characters: receipt handles have '=', '+' and '/'. */
-static void add_encoded(struct sl_buf *out, sl_str s)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    char *at = sl_buf_reserve(out, 3 * s.len);
-
-    if (at == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < s.len; i++) {
-        const unsigned char c = (unsigned char)s.ptr[i];
-
-        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-            c == '-' || c == '_' || c == '.' || c == '~') {
-            *at++ = (char)c;
-        } else {
-            *at++ = '%';
-            *at++ = hex[c >> 4];
-            *at++ = hex[c & 15];
-        }
-    }
-    out->len = (size_t)(at - out->ptr);
-}
-
 /* Names are ours and need no escapes; a list counts from 1. */
 static void add_value(struct sl_buf *out, sl_str value)
 {
     sl_buf_add_char(out, '=');
-    add_encoded(out, value);
+    sl_buf_add_percent(out, value);
 }
 
 static void begin_action(struct sl_buf *out, const char *action, sl_str queue_url)

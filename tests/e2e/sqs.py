@@ -1,5 +1,6 @@
 """sqs.py - moto, an SQS server, with signatures verified; and queues on it."""
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ class Moto:
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             env={**os.environ, "no_proxy": "*"})
         eventually(self.answers, within=30, what="moto answers")
+        self.admin_keys = self.make_admin()
         self.key_id, self.secret = self.make_user()
         self.verify_signatures()
         self.sqs = self.client("sqs", self.key_id, self.secret)
@@ -45,16 +47,30 @@ class Moto:
             aws_secret_access_key=secret,
             config=Config(retries={"max_attempts": 4}, read_timeout=30, proxies={}))
 
+    def make_admin(self):
+        """A user who may do everything; made before verification."""
+        return self.new_user("admin", [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+                             self.client("iam", "boot", "boot"))
+
+    def admin(self, service):
+        return self.client(service, *self.admin_keys)
+
+    def new_user(self, name, statements, iam=None):
+        """The keys of a user who may do what the statements say, and nothing else."""
+        iam = iam or self.admin("iam")
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": statements}))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
     def make_user(self):
         """A user who may do everything to queues and nothing else but become a role that may, too;
         made before verification."""
         iam = self.client("iam", "boot", "boot")
         self.role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
         iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=POLICY)
-        iam.create_user(UserName="t")
-        iam.put_user_policy(UserName="t", PolicyName="p", PolicyDocument=POLICY)
-        key = iam.create_access_key(UserName="t")["AccessKey"]
-        return key["AccessKeyId"], key["SecretAccessKey"]
+        return self.new_user("t", json.loads(POLICY)["Statement"], iam)
 
     def verify_signatures(self, after=0):
         """All of them but those of the next few requests."""

@@ -264,7 +264,7 @@ static void refuses_to_do_without_a_key_file(void **state)
     (void)state;
     refused(SQS SINK COLUMN,
             "s.yaml:1:1: keys.file is missing; give a text, here or with --keys, or one of "
-            "keys.env, keys.credential, keys.command, keys.fd");
+            "keys.env, keys.credential, keys.command, keys.fd, keys.kms.file, keys.secret");
 }
 
 /* --- kinds --------------------------------------------------------------------------------- */
