@@ -196,9 +196,9 @@ static void refuses_an_unknown_setting(void **state)
         "columns");
     refused("sink:\n  postgres:\n    tabel: x\n",
             "s.yaml:3:5: unknown setting \"tabel\"; did you mean \"table\"? allowed here: url, "
-            "table, create");
+            "url_secret, auth, table, create");
     refused("keys: { path: x }\n", "s.yaml:1:9: unknown setting \"path\"; allowed here: file, env, "
-                                   "credential, command, fd");
+                                   "credential, command, fd, kms, secret");
     refused(
         ONE("nmae: id"),
         "s.yaml:5:5: unknown setting \"nmae\"; did you mean \"name\"? allowed here: name, from, "
@@ -223,7 +223,7 @@ static void refuses_a_dotted_or_a_cut_name(void **state)
             "allow_cleartext, columns");
     refused("keys: { \"file\\0x\": y }\n",
             "s.yaml:1:9: unknown setting \"file\"; did you mean \"file\"? allowed here: file, env, "
-            "credential, command, fd");
+            "credential, command, fd, kms, secret");
 }
 
 static void refuses_a_setting_given_twice(void **state)
