@@ -78,7 +78,7 @@ static sl_rc find_ledger_key(struct sl_app *app, struct sl_pg_conn *conn, struct
 
 static sl_rc prepare_database(struct sl_app *app, struct sl_err *e)
 {
-    struct sl_pg_conn conn = { .wait = sl_wait_plain(), .url = app->cfg->postgres.url.ptr };
+    struct sl_pg_conn conn = { .wait = sl_wait_plain(), .cfg = app->cfg };
     sl_rc rc;
 
     rc = sl_pg_schema_prepare(&conn, app->cfg, e);

@@ -21,9 +21,7 @@ static sigset_t own_signals(void)
 /* A wrong key under a known id must not come in by the back door. */
 static sl_rc compare_keys(struct sl_app *app, const struct sl_keyring *ring, struct sl_err *e)
 {
-    struct sl_pg_conn conn = { .wait = sl_wait_plain(),
-                               .stop = &app->stop,
-                               .url = app->cfg->postgres.url.ptr };
+    struct sl_pg_conn conn = { .wait = sl_wait_plain(), .stop = &app->stop, .cfg = app->cfg };
     sl_rc rc = app->options.is_dry_run ? SL_OK : sl_pg_key_check(&conn, ring, e);
 
     sl_pg_close(&conn);

@@ -43,9 +43,7 @@ static void round_log(sl_rc rc, const struct sl_err *e)
 static void upkeep_round(struct sl_app_upkeep *u, const struct sl_stop *stop, int64_t due_ms)
 {
     const struct sl_config *cfg = u->app->cfg;
-    struct sl_pg_conn conn = { .wait = sl_wait_plain(),
-                               .stop = stop,
-                               .url = cfg->postgres.url.ptr };
+    struct sl_pg_conn conn = { .wait = sl_wait_plain(), .stop = stop, .cfg = cfg };
     struct sl_pg_upkeep job = { .conn = &conn,
                                 .cfg = cfg,
                                 .pipeline = u->app->target.pipeline,

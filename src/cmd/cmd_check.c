@@ -9,6 +9,7 @@
 #include "cmd/options.h"
 #include "config/settings.h"
 #include "keys/key_config.h"
+#include "sink/pg_login.h"
 #include "sink/pg_migrations.h"
 #include "sink/pg_rights.h"
 #include "sink/pg_secret.h"
@@ -386,13 +387,16 @@ static void check_database(struct checks *c)
     struct sl_pg_objects o;
     struct sl_err e;
 
-    c->conn.url = c->cfg->postgres.url.ptr;
+    c->conn.cfg = c->cfg;
     c->conn.wait = sl_wait_plain();
     if (!passed(c, "database", sl_pg_connect(&c->conn, &e), &e)) {
         return;
     }
     say("ok", "database", "PostgreSQL %d, database %s, role %s",
         PQserverVersion(c->conn.pg) / 10000, PQdb(c->conn.pg), PQuser(c->conn.pg));
+    if (c->cfg->postgres.auth == SL_AUTH_IAM && !sl_pg_login_is_verified(c->conn.pg)) {
+        say("warn", "database", "whoever answers there gets the tokens: say sslmode=verify-full");
+    }
     if (!passed(c, "schema", sl_pg_objects_find(&c->conn, c->cfg, &o, &e), &e)) {
         return;
     }

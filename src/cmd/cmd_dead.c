@@ -220,7 +220,7 @@ static sl_rc dead_run(struct sl_dead *d, const struct verb *verb, struct sl_err 
     sl_rc rc;
 
     SL_TRY(sl_options_load(&d->common, &d->cfg, e));
-    d->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = d->cfg.postgres.url.ptr };
+    d->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .cfg = &d->cfg };
     rc = sl_pg_connect(&d->conn, e);
     if (rc == SL_OK) {
         rc = sl_record_pipeline(&d->conn, &d->cfg, d->pipeline, e);

@@ -315,7 +315,7 @@ static sl_rc erase_connect(struct sl_erase *x, const struct sl_keyring *ring, st
     bool has_schema = false;
     bool has_target = false;
 
-    x->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = x->cfg->postgres.url.ptr };
+    x->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .cfg = x->cfg };
     x->vault = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = x->cfg->vault.url.ptr };
     SL_TRY(sl_pg_connect(&x->conn, e));
     SL_TRY(sl_pg_schema_find(&x->conn, x->cfg, &has_schema, &has_target, e));

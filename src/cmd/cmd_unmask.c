@@ -319,9 +319,8 @@ static sl_rc unmask_work(struct unmask *u, struct sl_err *e)
     const sl_str flag = u->o->common.overrides.postgres_url;
 
     u->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(),
-                                   .url = u->v.has_config ? u->v.cfg.postgres.url.ptr
-                                          : flag.len > 0  ? flag.ptr
-                                                          : "" };
+                                   .cfg = u->v.has_config ? &u->v.cfg : NULL,
+                                   .url = flag.len > 0 ? flag.ptr : "" };
     u->rows = u->conn;
     u->vault = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = u->v.cfg.vault.url.ptr };
     SL_TRY(columns_check(u, e));

@@ -431,7 +431,7 @@ static sl_rc verify_open(struct verify *v, struct sl_err *e)
     SL_TRY(sl_keys_of(&v->cfg, &v->ring, e));
     SL_TRY(sl_masks_open(&v->cfg, v->ring, &v->masks, e));
     SL_TRY(columns_choose(v, e));
-    v->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = v->cfg.postgres.url.ptr };
+    v->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .cfg = &v->cfg };
     v->vault = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = v->cfg.vault.url.ptr };
     SL_TRY(sl_pg_connect(&v->conn, e));
     SL_TRY(sl_pg_exec(&v->conn, SL_PG_SESSION, "BEGIN READ ONLY", NULL, 0, NULL, e));

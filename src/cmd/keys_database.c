@@ -27,7 +27,7 @@ static sl_rc database_open(const struct sl_options *common, struct database *d, 
     SL_TRY(sl_options_load(common, &d->cfg, e));
     d->has_config = true;
     d->conn.wait = sl_wait_plain();
-    d->conn.url = d->cfg.postgres.url.ptr;
+    d->conn.cfg = &d->cfg;
     return sl_pg_connect(&d->conn, e);
 }
 

@@ -41,7 +41,7 @@ static sl_rc site_for_column(struct sl_rewrap *r, struct sl_rewrap_site **ret, s
 sl_rc sl_rewrap_init(struct sl_rewrap *r, const struct sl_config *cfg, struct sl_err *e)
 {
     r->cfg = cfg;
-    r->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = cfg->postgres.url.ptr };
+    r->conn = (struct sl_pg_conn){ .wait = sl_wait_plain(), .cfg = cfg };
     r->vault = (struct sl_pg_conn){ .wait = sl_wait_plain(), .url = cfg->vault.url.ptr };
     sl_arena_init(&r->names, NAMES_MAX, 16 << 10);
     sl_arena_init(&r->scratch, SCRATCH_MAX, 256 << 10);

@@ -174,37 +174,112 @@ static sl_rc sigv4_text(const struct sigv4_crypto *crypto, const struct sl_sigv4
     return sl_buf_rc(b, e);
 }
 
+static sl_rc sigv4_crypto_open(struct sigv4_crypto *crypto, struct sl_err *e)
+{
+    crypto->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    crypto->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    return crypto->md != NULL && crypto->mac != NULL
+               ? SL_OK
+               : SL_FAIL(e, SL_CRYPTO, "the crypto library has no SHA-256 or no HMAC");
+}
+
+/* The parts of a scope, one after the other; `time_text` stays where it is. */
+static void scope_parts(const char *time_text, sl_str region, sl_str service, sl_str ret[4])
+{
+    ret[0] = (sl_str){ time_text, DAY_CHARS };
+    ret[1] = region;
+    ret[2] = service;
+    ret[3] = SL_STR("aws4_request");
+}
+
+static void scope_write(const sl_str parts[4], struct sl_buf *out)
+{
+    sl_buf_printf(out, "%" SL_FMT "/%" SL_FMT "/%" SL_FMT "/%" SL_FMT, SL_ARG(parts[0]),
+                  SL_ARG(parts[1]), SL_ARG(parts[2]), SL_ARG(parts[3]));
+}
+
+/* Append the signature in hex. */
+static sl_rc sigv4_signature(const struct sigv4_crypto *crypto,
+                             const struct sl_sigv4_request *request, const char *time_text,
+                             const sl_str parts[4], const struct sl_sigv4_key *key,
+                             struct sl_buf *out, struct sl_err *e)
+{
+    SL_AUTO(sl_buf_done) struct sl_buf scope = { .max_bytes = SCOPE_MAX_BYTES };
+    SL_AUTO(sl_buf_done) struct sl_buf text = { .max_bytes = SCOPE_MAX_BYTES + 256 };
+    unsigned char signature[HASH_BYTES];
+
+    scope_write(parts, &scope);
+    SL_TRY(sl_buf_rc(&scope, e));
+    SL_TRY(sigv4_text(crypto, request, time_text, sl_buf_str(&scope), &text, e));
+    SL_TRY(sigv4_mac(crypto, hash_str(key->key), sl_buf_str(&text), signature, e));
+    buf_add_hex(out, signature);
+    return sl_buf_rc(out, e);
+}
+
 /* NOLINTNEXTLINE(readability-function-size): all of a pure function's inputs */
 sl_rc sl_sigv4_sign(const struct sl_sigv4_request *request, const struct sl_aws_creds *creds,
                     sl_str region, sl_str service, int64_t at_ms, struct sl_sigv4_key *key,
                     struct sl_buf *out, struct sl_err *e)
 {
     SL_AUTO(sigv4_crypto_done) struct sigv4_crypto crypto = { 0 };
-    SL_AUTO(sl_buf_done) struct sl_buf scope;
-    SL_AUTO(sl_buf_done) struct sl_buf text;
-    unsigned char signature[HASH_BYTES];
     char time_text[17];
-    const sl_str parts[4] = { { time_text, DAY_CHARS }, region, service, SL_STR("aws4_request") };
+    sl_str parts[4];
 
     sl_sigv4_date(at_ms, time_text);
-    sl_buf_init(&scope, SCOPE_MAX_BYTES);
-    sl_buf_init(&text, SCOPE_MAX_BYTES + 256);
-    crypto.md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    crypto.mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    if (crypto.md == NULL || crypto.mac == NULL) {
-        return SL_FAIL(e, SL_CRYPTO, "the crypto library has no SHA-256 or no HMAC");
-    }
+    scope_parts(time_text, region, service, parts);
+    SL_TRY(sigv4_crypto_open(&crypto, e));
     SL_TRY(sigv4_key_of_day(&crypto, creds->secret_access_key, parts, key, e));
-    sl_buf_printf(&scope, "%" SL_FMT "/%" SL_FMT "/%" SL_FMT "/aws4_request", SL_ARG(parts[0]),
-                  SL_ARG(region), SL_ARG(service));
-    SL_TRY(sl_buf_rc(&scope, e));
-    SL_TRY(sigv4_text(&crypto, request, time_text, sl_buf_str(&scope), &text, e));
-    SL_TRY(sigv4_mac(&crypto, hash_str(key->key), sl_buf_str(&text), signature, e));
-
-    sl_buf_printf(out, "AWS4-HMAC-SHA256 Credential=%" SL_FMT "/%" SL_FMT ", SignedHeaders=",
-                  SL_ARG(creds->access_key_id), SL_ARG(sl_buf_str(&scope)));
+    sl_buf_printf(out, "AWS4-HMAC-SHA256 Credential=%" SL_FMT "/", SL_ARG(creds->access_key_id));
+    scope_write(parts, out);
+    sl_buf_add_str(out, SL_STR(", SignedHeaders="));
     add_signed_names(out, request);
     sl_buf_add_str(out, SL_STR(", Signature="));
-    buf_add_hex(out, signature);
+    return sigv4_signature(&crypto, request, time_text, parts, key, out, e);
+}
+
+/* The query up to the signature, in the order of its names. */
+static sl_rc presign_query(const struct sl_sigv4_request *request, const struct sl_aws_creds *creds,
+                           const char *time_text, const sl_str parts[4], unsigned expires_s,
+                           struct sl_buf *out, struct sl_err *e)
+{
+    SL_AUTO(sl_buf_done) struct sl_buf credential = { .max_bytes = SCOPE_MAX_BYTES };
+
+    sl_buf_printf(&credential, "%" SL_FMT "/", SL_ARG(creds->access_key_id));
+    scope_write(parts, &credential);
+    SL_TRY(sl_buf_rc(&credential, e));
+    sl_buf_printf(out, "%" SL_FMT "&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=",
+                  SL_ARG(request->query));
+    sl_buf_add_percent(out, sl_buf_str(&credential));
+    sl_buf_printf(out, "&X-Amz-Date=%s&X-Amz-Expires=%u", time_text, expires_s);
+    if (creds->session_token.len > 0) {
+        sl_buf_add_str(out, SL_STR("&X-Amz-Security-Token="));
+        sl_buf_add_percent(out, creds->session_token);
+    }
+    sl_buf_add_str(out, SL_STR("&X-Amz-SignedHeaders="));
+    add_signed_names(out, request);
     return sl_buf_rc(out, e);
+}
+
+sl_rc sl_sigv4_presign(const struct sl_sigv4_request *request, const struct sl_aws_creds *creds,
+                       const struct sl_sigv4_scope *scope, unsigned expires_s, struct sl_buf *out,
+                       struct sl_err *e)
+{
+    SL_AUTO(sigv4_crypto_done) struct sigv4_crypto crypto = { 0 };
+    SL_AUTO(sl_buf_done) struct sl_buf query = { .max_bytes = HEAD_MAX_BYTES };
+    struct sl_sigv4_request mine = *request;
+    struct sl_sigv4_key key = { 0 };
+    char time_text[17];
+    sl_str parts[4];
+    sl_rc rc;
+
+    sl_sigv4_date(scope->at_ms, time_text);
+    scope_parts(time_text, scope->region, scope->service, parts);
+    SL_TRY(presign_query(request, creds, time_text, parts, expires_s, &query, e));
+    mine.query = sl_buf_str(&query);
+    SL_TRY(sigv4_crypto_open(&crypto, e));
+    SL_TRY(sigv4_key_of_day(&crypto, creds->secret_access_key, parts, &key, e));
+    sl_buf_printf(out, "%" SL_FMT "&X-Amz-Signature=", SL_ARG(mine.query));
+    rc = sigv4_signature(&crypto, &mine, time_text, parts, &key, out, e);
+    explicit_bzero(&key, sizeof key);
+    return rc;
 }

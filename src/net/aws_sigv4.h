@@ -39,6 +39,25 @@ sl_rc sl_sigv4_sign(const struct sl_sigv4_request *request, const struct sl_aws_
                     sl_str region, sl_str service, int64_t at_ms, struct sl_sigv4_key *key,
                     struct sl_buf *out, struct sl_err *e) SL_MUST_CHECK;
 
+/* What a signature is good for. */
+struct sl_sigv4_scope {
+    sl_str region;
+    sl_str service;
+    int64_t at_ms;
+};
+
+/* Append a query that is signed: who has it may do as the request says until it expires.
+ *
+ *     QUERY&X-Amz-Algorithm=...&X-Amz-Credential=...& ... &X-Amz-Signature=...
+ *
+ * Shape:   the request's query is not empty, and its names sort before X-Amz
+ * Errors:  SL_CRYPTO (stop)
+ * Source:  https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+ */
+sl_rc sl_sigv4_presign(const struct sl_sigv4_request *request, const struct sl_aws_creds *creds,
+                       const struct sl_sigv4_scope *scope, unsigned expires_s, struct sl_buf *out,
+                       struct sl_err *e) SL_MUST_CHECK;
+
 /* The time as x-amz-date has it: 20260131T235959Z */
 void sl_sigv4_date(int64_t at_ms, char out[static 17]);
 

@@ -419,7 +419,7 @@ sl_rc sl_pg_open(const struct sl_config *cfg, const struct sl_pg_target *target,
     p->rows_max = UINT_MAX;
     p->conn.wait = wait;
     p->conn.stop = stop;
-    p->conn.url = cfg->postgres.url.ptr;
+    p->conn.cfg = cfg;
     (void)snprintf(p->conn.table, sizeof p->conn.table, "%" SL_FMT, SL_ARG(target->name));
     sl_arena_init(&p->arena, ARENA_MAX, 64 << 10);
     sl_pg_ledger_init(&p->ledger, sl_config_is_keyed(cfg), target->pipeline);

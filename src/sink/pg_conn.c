@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fault_point.h"
+#include "sink/pg_login.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -13,6 +14,7 @@ enum {
     LOOK_UP_MS = 1000,      /* between two looks whether it is */
     COPY_CHUNK = 256 << 10, /* bytes; bounds what libpq buffers */
     PARAMS_MAX = 16,
+    LOGIN_MAX = 128 << 10, /* a secret has 64 KiB at most, and may be escaped */
 };
 
 static int64_t statement_due_ms(void)
@@ -26,16 +28,23 @@ void sl_pg_clear(PGresult **result)
     *result = NULL;
 }
 
-void sl_pg_close(struct sl_pg_conn *c)
+/* What the secret said stays: with AWS away, too, the database can be entered again. */
+static void conn_drop(struct sl_pg_conn *c)
 {
     PQfinish(c->pg);
     c->pg = NULL;
 }
 
+void sl_pg_close(struct sl_pg_conn *c)
+{
+    conn_drop(c);
+    sl_buf_done(&c->said);
+}
+
 /* In mid-query libpq's own text may still hold what the server said of a row. */
 static sl_rc conn_lost(struct sl_pg_conn *c, struct sl_err *e)
 {
-    sl_pg_close(c);
+    conn_drop(c);
     return SL_FAIL(e, SL_DISCONNECTED, "the connection to PostgreSQL was lost");
 }
 
@@ -43,7 +52,7 @@ static sl_rc conn_refused(struct sl_pg_conn *c, struct sl_err *e)
 {
     const sl_rc rc = sl_pg_err_connection(c->pg, e);
 
-    sl_pg_close(c);
+    conn_drop(c);
     return rc;
 }
 
@@ -56,7 +65,7 @@ static void ignore_notice(void *ctx, const char *message)
 
 static sl_rc conn_timeout(struct sl_pg_conn *c, const char *what, struct sl_err *e)
 {
-    sl_pg_close(c);
+    conn_drop(c);
     return SL_FAIL(e, SL_TIMEOUT, "PostgreSQL did not answer in time while %s", what);
 }
 
@@ -77,23 +86,29 @@ static sl_rc conn_wait(struct sl_pg_conn *c, short events, int64_t *due_ms, cons
 }
 
 /* Keywords before dbname are presets that the URL may overrule; those after it are not. */
-static PGconn *conn_start(const struct sl_pg_conn *c)
+static PGconn *conn_start(const char *url)
 {
     static const char *const keys[] = { "fallback_application_name", "keepalives_idle",
                                         "keepalives_interval",       "keepalives_count",
                                         "tcp_user_timeout",          "dbname",
                                         "client_encoding",           NULL };
-    const char *const values[] = { "sluice", "30", "10", "3", "60000", c->url, "UTF8", NULL };
+    const char *const values[] = { "sluice", "30", "10", "3", "60000", url, "UTF8", NULL };
 
     return PQconnectStartParams(keys, values, 1);
 }
 
 static sl_rc conn_open(struct sl_pg_conn *c, struct sl_err *e)
 {
-    int64_t due_ms = sl_clock_now_ms() + CONNECT_MS;
+    int64_t due_ms;
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    SL_AUTO(sl_buf_done) struct sl_buf login = { .max_bytes = LOGIN_MAX };
 
-    c->pg = conn_start(c);
+    if (c->cfg != NULL) {
+        c->said.max_bytes = LOGIN_MAX;
+        SL_TRY(sl_pg_login_write(c->cfg, &c->said, c->stop, &login, e));
+    }
+    due_ms = sl_clock_now_ms() + CONNECT_MS;
+    c->pg = conn_start(c->cfg != NULL ? login.ptr : c->url);
     if (c->pg == NULL || PQstatus(c->pg) == CONNECTION_BAD) {
         return conn_refused(c, e);
     }
@@ -113,6 +128,22 @@ static sl_rc conn_open(struct sl_pg_conn *c, struct sl_err *e)
     return SL_OK;
 }
 
+/* A rotation changes the secret and then the database, or the other way: what is known may be old. */
+static bool secret_has_changed(struct sl_pg_conn *c)
+{
+    SL_AUTO(sl_buf_done) struct sl_buf now = { .max_bytes = LOGIN_MAX };
+    struct sl_buf before;
+
+    if (c->said.len == 0 || sl_pg_login_read(c->cfg, c->stop, &now, NULL) != SL_OK ||
+        sl_str_eq(sl_buf_str(&now), sl_buf_str(&c->said))) {
+        return false;
+    }
+    before = c->said;
+    c->said = now;
+    now = before;
+    return true;
+}
+
 sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e)
 {
     static const char session[] =
@@ -124,11 +155,15 @@ sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e)
     if (c->pg != NULL && PQstatus(c->pg) == CONNECTION_OK) {
         return SL_OK;
     }
-    sl_pg_close(c);
-    SL_TRY(conn_open(c, e));
+    conn_drop(c);
+    rc = conn_open(c, e);
+    if (rc == SL_DENIED && secret_has_changed(c)) {
+        rc = conn_open(c, e);
+    }
+    SL_TRY(rc);
     rc = sl_pg_exec(c, SL_PG_SESSION, session, NULL, 0, NULL, e);
     if (rc != SL_OK) {
-        sl_pg_close(c);
+        conn_drop(c);
     }
     return rc;
 }
@@ -205,7 +240,7 @@ static sl_rc conn_results(struct sl_pg_conn *c, enum sl_pg_step step, int64_t *d
         }
     }
     if (is_useless(c, rc)) {
-        sl_pg_close(c);
+        conn_drop(c);
         return rc != SL_OK ? rc : SL_FAIL(e, SL_DISCONNECTED, "the connection was lost");
     }
     return rc;

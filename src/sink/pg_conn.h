@@ -5,9 +5,11 @@
 
 #include <libpq-fe.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/stop.h"
 #include "base/str.h"
+#include "config/config.h"
 #include "net/wait.h"
 #include "sink/pg_err.h"
 
@@ -18,10 +20,12 @@ enum {
 struct sl_pg_conn {
     PGconn *pg; /* NULL when not connected */
     struct sl_wait wait;
-    const struct sl_stop *stop; /* NULL: nobody stops it */
-    const char *url;            /* of the configuration; "" = libpq's environment */
-    char table[64];             /* bare name of the target, for reading CONTEXT */
-    struct sl_pg_fault fault;   /* of the last failure */
+    const struct sl_stop *stop;  /* NULL: nobody stops it */
+    const struct sl_config *cfg; /* whose sink.postgres it is; NULL: `url` says it all */
+    const char *url;             /* "" = libpq's environment */
+    struct sl_buf said;          /* by its secret, as it was read last */
+    char table[64];              /* bare name of the target, for reading CONTEXT */
+    struct sl_pg_fault fault;    /* of the last failure */
 };
 
 /* One parameter of a statement, in binary. */
@@ -39,12 +43,14 @@ static inline struct sl_pg_param sl_pg_param_of(Oid type, sl_str bytes)
 /* Connect if there is no connection, and set up the session: UTF8, synchronous_commit not weaker
  * than on, lock_timeout, keepalives.
  *
- * Errors:  SL_DISCONNECTED, SL_TIMEOUT, SL_UNAVAILABLE, SL_DENIED (retry)
- * Blocks:  in the wait, up to 10 s
+ * Where the database refuses who comes in, a secret is read again, and what it says now is tried.
+ *
+ * Errors:  SL_DISCONNECTED, SL_TIMEOUT, SL_UNAVAILABLE, SL_DENIED (retry); those of sl_pg_login_write
+ * Blocks:  in the wait, up to 10 s; besides that as sl_pg_login_write
  */
 sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e) SL_MUST_CHECK;
 
-/* Close, whatever state it is in.  Takes a closed one, too. */
+/* Close, whatever state it is in, and wipe the secret.  Takes a closed one, too. */
 void sl_pg_close(struct sl_pg_conn *c);
 
 /* Run a statement and hand over its last result.
