@@ -110,16 +110,37 @@ static void check_keys(struct checks *c)
     }
 }
 
+/* A right that is missing, by its name in a policy. */
+static bool allowed(struct checks *c, const char *what, const char *right, sl_rc rc,
+                    const struct sl_err *e)
+{
+    if (rc != SL_DENIED) {
+        return passed(c, what, rc, e);
+    }
+    say("FAIL", what, "%s is not allowed: %s", right, e->msg);
+    c->failed++;
+    return false;
+}
+
 static void check_rights_on_queue(struct checks *c)
 {
-    struct sl_err e;
+    static const struct {
+        const char *what;
+        const char *name;
+        enum sl_sqs_right right;
+    } rights[] = {
+        { "receive", "sqs:ReceiveMessage", SL_SQS_MAY_RECEIVE },
+        { "delete", "sqs:DeleteMessage", SL_SQS_MAY_DELETE },
+        { "extend", "sqs:ChangeMessageVisibility", SL_SQS_MAY_CHANGE_VISIBILITY },
+    };
 
-    if (passed(c, "delete", sl_sqs_may(c->cfg, &c->aws, c->wire, SL_SQS_MAY_DELETE, &e), &e)) {
-        say("ok", "delete", "sqs:DeleteMessage is allowed");
-    }
-    if (passed(c, "extend", sl_sqs_may(c->cfg, &c->aws, c->wire, SL_SQS_MAY_CHANGE_VISIBILITY, &e),
-               &e)) {
-        say("ok", "extend", "sqs:ChangeMessageVisibility is allowed");
+    for (unsigned i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+        struct sl_err e;
+
+        if (allowed(c, rights[i].what, rights[i].name,
+                    sl_sqs_may(c->cfg, &c->aws, c->wire, rights[i].right, &e), &e)) {
+            say("ok", rights[i].what, "%s is allowed", rights[i].name);
+        }
     }
 }
 
@@ -154,12 +175,14 @@ static void check_dead_queue(struct checks *c)
         return;
     }
     target.identity = c->aws.identity;
-    if (!passed(c, "dead", sl_sqs_ask(&cfg, &target, &wire, &queue, &e), &e)) {
+    if (!allowed(c, "dead", "sqs:GetQueueAttributes", sl_sqs_ask(&cfg, &target, &wire, &queue, &e),
+                 &e)) {
         return;
     }
     say("ok", "dead", "bad messages go to a queue with about %lld messages, retention %lld s",
         (long long)queue.visible + queue.delayed + queue.not_visible, (long long)queue.retention_s);
-    if (passed(c, "dead", sl_sqs_may(&cfg, &target, wire, SL_SQS_MAY_SEND, &e), &e)) {
+    if (allowed(c, "dead", "sqs:SendMessage", sl_sqs_may(&cfg, &target, wire, SL_SQS_MAY_SEND, &e),
+                &e)) {
         say("ok", "dead", "sqs:SendMessage is allowed");
     }
 }
@@ -204,14 +227,16 @@ static void check_queue(struct checks *c)
     if (!check_identity(c)) {
         return;
     }
-    if (!passed(c, "queue", sl_sqs_find(&c->found, &c->aws, &c->wire, &c->arena, &e), &e)) {
+    if (!allowed(c, "queue", "sqs:GetQueueUrl",
+                 sl_sqs_find(&c->found, &c->aws, &c->wire, &c->arena, &e), &e)) {
         return;
     }
     if (c->cfg->sqs.queue.len > 0) {
         say("ok", "queue", "%" SL_FMT " is %" SL_FMT, SL_ARG(c->cfg->sqs.queue),
             SL_ARG(c->cfg->sqs.queue_url));
     }
-    if (!passed(c, "queue", sl_sqs_ask(c->cfg, &c->aws, &c->wire, &queue, &e), &e)) {
+    if (!allowed(c, "queue", "sqs:GetQueueAttributes",
+                 sl_sqs_ask(c->cfg, &c->aws, &c->wire, &queue, &e), &e)) {
         return;
     }
     visibility_s = c->cfg->sqs.visibility_timeout_s != 0 ? c->cfg->sqs.visibility_timeout_s

@@ -190,13 +190,13 @@ static sl_rc refusal_say(const struct sl_aws_service *s, const char *action, int
             words = SL_STR("no right to do that");
         }
         return SL_FAIL(e, k->rc != SL_OK ? k->rc : s->refusal,
-                       "%s refuses %s (%" SL_FMT "): %" SL_FMT, s->title, what, SL_ARG(code),
-                       SL_ARG(words));
+                       "%s refuses %s:%s (%" SL_FMT "): %" SL_FMT, s->title, s->name, what,
+                       SL_ARG(code), SL_ARG(words));
     }
-    return code.len > 0 ? SL_FAIL(e, rc_of_other(s, status, code), "%s refuses %s (%" SL_FMT ")",
-                                  s->title, what, SL_ARG(code))
-                        : SL_FAIL(e, rc_of_other(s, status, code), "%s answers %s with HTTP %d",
-                                  s->title, what, status);
+    return code.len > 0 ? SL_FAIL(e, rc_of_other(s, status, code), "%s refuses %s:%s (%" SL_FMT ")",
+                                  s->title, s->name, what, SL_ARG(code))
+                        : SL_FAIL(e, rc_of_other(s, status, code), "%s answers %s:%s with HTTP %d",
+                                  s->title, s->name, what, status);
 }
 
 static sl_rc fetch(struct sl_aws_service *s, const char *action, sl_str body,

@@ -63,13 +63,23 @@ static bool is_true(const PGresult *result, int row, int column)
     return PQgetvalue(result, row, column)[0] == 't';
 }
 
+/* The server does not say what is refused. */
+static sl_rc name_right(const struct sl_pg_conn *c, sl_rc rc, const char *right, struct sl_err *e)
+{
+    return rc == SL_DENIED && strcmp(c->fault.sqlstate, "42501") == 0
+               ? SL_FAIL(e, rc, "this role may not look: grant %s", right)
+               : rc;
+}
+
 static sl_rc version_read(struct sl_pg_conn *c, unsigned *ret, struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
     int64_t version = 0;
 
-    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, "SELECT max(schema_version) FROM sluice.meta", NULL, 0,
-                      &result, e));
+    SL_TRY(name_right(c,
+                      sl_pg_exec(c, SL_PG_SESSION, "SELECT max(schema_version) FROM sluice.meta",
+                                 NULL, 0, &result, e),
+                      "select on sluice.meta", e));
     if (!sl_str_to_i64(sl_str_of(PQgetvalue(result, 0, 0)), &version) || version < 1 ||
         version > SL_SCHEMA_VERSION) {
         return SL_FAIL(e, SL_SCHEMA,
@@ -107,7 +117,7 @@ static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg,
     rc = run_sql(c, &sql, &result, e);
     sl_buf_done(&sql);
     if (rc != SL_OK) {
-        return rc;
+        return name_right(c, rc, "usage on schema sluice, and on that of the table", e);
     }
     *ret = (struct sl_pg_objects){ .has_target = is_true(result, 0, 1) };
     return is_true(result, 0, 0) ? version_read(c, &ret->version, e) : SL_OK;

@@ -38,6 +38,10 @@ static const char *may_write(const struct sl_sqs_wire *wire, enum sl_sqs_right r
         .delay_s = SL_SQS_DELAY_MAX_S + 1,
     };
 
+    if (right == SL_SQS_MAY_RECEIVE) {
+        wire->write_receive(body, &(struct sl_sqs_receive){ .queue_url = queue_url });
+        return "ReceiveMessage";
+    }
     if (right == SL_SQS_MAY_DELETE) {
         wire->write_delete(body, queue_url, &entry, 1);
         return "DeleteMessageBatch";

@@ -29,10 +29,15 @@ sl_rc sl_sqs_find(struct sl_config *cfg, const struct sl_aws_target *target,
                   const struct sl_sqs_wire **wire, struct sl_arena *a, struct sl_err *e)
     SL_MUST_CHECK;
 
-enum sl_sqs_right { SL_SQS_MAY_DELETE, SL_SQS_MAY_CHANGE_VISIBILITY, SL_SQS_MAY_SEND };
+enum sl_sqs_right {
+    SL_SQS_MAY_RECEIVE,
+    SL_SQS_MAY_DELETE,
+    SL_SQS_MAY_CHANGE_VISIBILITY,
+    SL_SQS_MAY_SEND,
+};
 
-/* Ask whether this identity may call an action, with a handle that is no handle, or a delay that is
- * none: nothing happens.
+/* Ask whether this identity may call an action, for no messages, with a handle that is no handle, or a
+ * delay that is none: nothing happens.
  *
  * Errors:  SL_DENIED (retry) it may not; those of sl_sqs_ask
  * Blocks:  up to 10 s

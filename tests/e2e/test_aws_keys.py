@@ -142,7 +142,7 @@ def test_who_may_not_decrypt_is_told_so_at_once(sluice, owner, moto, kms_key, qu
     wrap(owner, kms_key, tokens.key_line())
     queue.send(logins(1))
     owner.env["AWS_ACCESS_KEY_ID"], owner.env["AWS_SECRET_ACCESS_KEY"] = moto.key_id, moto.secret
-    refused(owner, "KMS answers Decrypt with HTTP 403", path(owner) + ":6")
+    refused(owner, "KMS answers kms:Decrypt with HTTP 403", path(owner) + ":6")
     assert queue.counts() == (1, 0, 0)
 
 
@@ -152,7 +152,7 @@ def test_who_may_not_decrypt_is_told_so_at_once(sluice, owner, moto, kms_key, qu
     ("NotFoundException", "no", "there is no such KMS key"),
     ("IncorrectKeyException", "no", "wrapped by another KMS key"),
     ("AccessDeniedException", "User: x is not authorized to perform: kms:Decrypt", "User: x is not"),
-    ("UnrecognizedClientException", "The security token is invalid.", "refuses Decrypt (Unrec"),
+    ("UnrecognizedClientException", "The security token is invalid.", "refuses kms:Decrypt (Unrec"),
     ("ValidationException", "1 validation error: Decrypt quoted", "(ValidationException)"),
 ])
 def test_what_kms_says_is_said_and_ends_the_start(owner, kms_key, proxy, code, words, said):
@@ -217,4 +217,4 @@ def test_a_secret_that_holds_no_ring_is_said_without_being_shown(owner, moto, db
     refused(owner, "must be the ARN of a secret")
     owner.env["AWS_ACCESS_KEY_ID"], owner.env["AWS_SECRET_ACCESS_KEY"] = moto.key_id, moto.secret
     owner.settings["keys"] = {"secret": arn}
-    refused(owner, "Secrets Manager answers GetSecretValue with HTTP 403")
+    refused(owner, "Secrets Manager answers secretsmanager:GetSecretValue with HTTP 403")
