@@ -279,7 +279,7 @@ def test_a_symbolic_link_stays_one(bare):
 # The command line
 
 @pytest.mark.parametrize("arguments, word", [
-    (["dance", "x.keys"], "new, add, activate, retire, list or check"), (["add"], "key file"),
+    (["dance", "x.keys"], "new, add, activate, retire, list, check or wrap"), (["add"], "key file"),
     (["activate", "x.keys"], "which key"), (["retire", "x.keys"], "which key"),
     (["list", "x.keys", "k1"], "too many"), (["activate", "x.keys", "k1", "k2"], "too many"),
     (["add", "x.keys", "--kid", "K-2"], "1 to 8 of a-z"), (["add", "x.keys", "--kid"], "--kid"),
