@@ -18,9 +18,9 @@ struct telling {
 
 /* ---- expat's memory: it copies what it reads, so what it frees is wiped ------------------------ */
 
+/* In front of the memory that is given out. */
 struct block {
-    size_t bytes;
-    max_align_t memory[];
+    _Alignas(max_align_t) size_t bytes;
 };
 
 static void *memory_new(size_t n)
@@ -31,12 +31,12 @@ static void *memory_new(size_t n)
         return NULL;
     }
     block->bytes = n;
-    return block->memory;
+    return block + 1;
 }
 
 static struct block *block_of(void *memory)
 {
-    return (struct block *)(void *)((char *)memory - offsetof(struct block, memory));
+    return (struct block *)memory - 1;
 }
 
 static void memory_free(void *memory)
