@@ -126,24 +126,35 @@ static sl_rc field_search(const struct sl_body_search *s, const struct sl_body_c
 
 /* ---- a body ------------------------------------------------------------------------------------- */
 
-/* The tree of a body; NULL when it is not JSON. */
-static sl_rc body_parse(const struct sl_body_search *s, sl_cleartext body, struct sl_arena *a,
-                        const struct sl_json **ret, struct sl_err *e)
+/* A body as the columns see it, with its tree where it is JSON.  One that is not in its envelope is
+ * looked at as it is. */
+static sl_rc body_open(const struct sl_body_search *s, sl_cleartext body, struct sl_arena *a,
+                       struct sl_content *ret, struct sl_err *e)
 {
+    enum sl_reason reason = SL_REASON_NONE;
     enum sl_json_fault fault = SL_JSON_OK;
-    sl_cleartext padded;
+    struct sl_record r = { 0 };
 
-    SL_TRY(sl_json_padded(body, a, &padded, e));
-    return sl_json_parse(s->parser, padded, a, ret, &fault, e);
+    SL_TRY(sl_json_padded(body, a, &r.body, e));
+    *ret = (struct sl_content){ .body = r.body };
+    SL_TRY(sl_unwrap(s->cfg, s->parser, &r, a, ret, &reason, e));
+    return sl_json_parse(s->parser, ret->body, a, &ret->root, &fault, e);
 }
 
-/* What a column takes from elsewhere than a path; attributes are not kept with a dead letter. */
+/* What a column takes from elsewhere than a path. */
 static sl_cleartext special_text(const struct sl_column *column, sl_str message_id,
-                                 sl_cleartext body)
+                                 const struct sl_content *c)
 {
-    return column->from == SL_FROM_BODY         ? body
-           : column->from == SL_FROM_MESSAGE_ID ? sl_cleartext_of(message_id)
-                                                : (sl_cleartext){ 0 };
+    const sl_cleartext *attribute = sl_content_attribute(c, column->attribute);
+
+    switch (column->from) {
+    case SL_FROM_BODY:
+        return c->body;
+    case SL_FROM_MESSAGE_ID:
+        return sl_cleartext_of(message_id);
+    default:
+        return attribute != NULL ? *attribute : (sl_cleartext){ 0 };
+    }
 }
 
 sl_rc sl_body_search(const struct sl_body_search *s, sl_str message_id, sl_cleartext body,
@@ -151,24 +162,25 @@ sl_rc sl_body_search(const struct sl_body_search *s, sl_str message_id, sl_clear
 {
     const sl_str value = sl_cleartext_publish(s->value);
     enum sl_body_found found = SL_BODY_NOWHERE;
-    const struct sl_json *root = NULL;
+    struct sl_content content;
     bool has_path = false;
 
-    SL_TRY(body_parse(s, body, a, &root, e));
+    SL_TRY(body_open(s, body, a, &content, e));
     for (unsigned i = 0; i < s->n; i++) {
         const struct sl_body_column *c = &s->columns[i];
         bool has = false;
 
         if (c->column->from != SL_FROM_PATH) {
-            SL_TRY(text_is(s, c, special_text(c->column, message_id, body), a, &has, e));
+            SL_TRY(text_is(s, c, special_text(c->column, message_id, &content), a, &has, e));
             found = has ? SL_BODY_FIELD : found;
             continue;
         }
         has_path = true;
-        SL_TRY(field_search(s, c, field_find(root, c->column), a, &found, e));
+        SL_TRY(field_search(s, c, field_find(content.root, c->column), a, &found, e));
     }
     if (found == SL_BODY_NOWHERE && has_path &&
-        ((root != NULL && tree_has(root, value)) ||
+        ((content.root != NULL && tree_has(content.root, value)) ||
+         bytes_have(sl_cleartext_publish(content.body), value) ||
          bytes_have(sl_cleartext_publish(body), value))) {
         found = SL_BODY_BYTES;
     }

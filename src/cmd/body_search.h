@@ -2,8 +2,8 @@
 #ifndef SLUICE_CMD_BODY_SEARCH_H
 #define SLUICE_CMD_BODY_SEARCH_H
 
-#include "base/json.h"
 #include "masking/column_mask.h"
+#include "pipeline/unwrap.h"
 
 /* A column, with the mask that tells whether two values are one to it. */
 struct sl_body_column {
@@ -13,6 +13,7 @@ struct sl_body_column {
 };
 
 struct sl_body_search {
+    const struct sl_config *cfg;
     struct sl_json_parser *parser;
     sl_cleartext value; /* not empty */
     const struct sl_body_column *columns;
@@ -26,7 +27,7 @@ enum sl_body_found {
     SL_BODY_BYTES,   /* no field to look at; the value stands somewhere in its bytes */
 };
 
-/* Look for the value in the fields of a body.  One that is not JSON, or has no field of the
+/* Look for the value in the fields of a body, out of its envelope and encoding.  One that is not JSON, or has no field of the
  * columns, is searched as bytes: for the value as it is, not in the middle of a longer word.
  *
  * Owns:    what is made on the way lives in `a`

@@ -33,9 +33,10 @@ struct retry {
 
 /* ---- before anything is opened ------------------------------------------------------------------- */
 
-static bool is_kept(const struct sl_column *column)
+static bool is_kept(const struct sl_config *cfg, const struct sl_column *column)
 {
-    return column->from != SL_FROM_RECEIVE_COUNT && column->from != SL_FROM_ATTRIBUTE;
+    return column->from != SL_FROM_RECEIVE_COUNT &&
+           (column->from != SL_FROM_ATTRIBUTE || sl_config_has_own_attributes(cfg));
 }
 
 /* All would be refused for it, and lose the reason that they have. */
@@ -44,7 +45,7 @@ static sl_rc facts_check(const struct sl_config *cfg, struct sl_err *e)
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         const struct sl_column *column = &cfg->columns[i];
 
-        if (is_kept(column)) {
+        if (is_kept(cfg, column)) {
             continue;
         }
         if (column->is_required) {

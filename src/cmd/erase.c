@@ -224,11 +224,13 @@ static sl_rc letter_each(void *ctx, const struct sl_dead_body *d, struct sl_aren
 static sl_rc letters_find(struct sl_erase *x, struct sl_erase_counts *counts, struct sl_err *e)
 {
     struct sl_body_column columns[SL_ERASE_COLUMNS_MAX];
-    struct letters_job job = {
-        .x = x,
-        .counts = counts,
-        .search = { .parser = x->parser, .value = x->value, .columns = columns, .n = x->n }
-    };
+    struct letters_job job = { .x = x,
+                               .counts = counts,
+                               .search = { .cfg = x->cfg,
+                                           .parser = x->parser,
+                                           .value = x->value,
+                                           .columns = columns,
+                                           .n = x->n } };
     const struct sl_dead_scan scan = {
         .conn = &x->conn,
         .masker = x->masks.masker,

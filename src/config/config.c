@@ -191,6 +191,16 @@ static sl_rc config_check_dead_letter(const struct sl_config *cfg, const struct 
                             "dead_letter is the queue that is read; give another one");
 }
 
+/* The detail of an event is an object, which nobody packs. */
+static sl_rc config_check_encoding(const struct sl_config *cfg, const struct sl_reading *rd,
+                                   const struct sl_yaml *root, struct sl_err *e)
+{
+    return cfg->encoding == SL_ENCODING_NONE || cfg->envelope != SL_ENVELOPE_EVENTBRIDGE
+               ? SL_OK
+               : SL_FAIL_AT(e, sl_reading_place(rd, root, "encoding"),
+                            "the detail of an EventBridge event is an object: leave out encoding");
+}
+
 /* --- dedup --------------------------------------------------------------------------------- */
 
 static sl_rc config_dedup_path(struct sl_config *cfg, struct sl_place place, struct sl_err *e)
@@ -268,6 +278,7 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(config_check_credentials(&rd, root, e));
     SL_TRY(config_check_keys(cfg, &rd, root, overrides, e));
     SL_TRY(config_check_dead_letter(cfg, &rd, root, e));
+    SL_TRY(config_check_encoding(cfg, &rd, root, e));
     SL_TRY(config_split_tables(cfg, &rd, root, e));
     SL_TRY(config_dedup(cfg, &rd, root, e));
     SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
@@ -371,6 +382,11 @@ sl_rc sl_config_load(const char *file, const struct sl_overrides *overrides, str
 void sl_config_done(struct sl_config *cfg)
 {
     sl_arena_done(&cfg->arena);
+}
+
+bool sl_config_has_own_attributes(const struct sl_config *cfg)
+{
+    return cfg->envelope == SL_ENVELOPE_SNS || cfg->envelope == SL_ENVELOPE_EVENTBRIDGE;
 }
 
 bool sl_config_masks(const struct sl_config *cfg)

@@ -77,6 +77,11 @@ enum sl_create { SL_CREATE_NEVER, SL_CREATE_IF_MISSING };
 
 enum sl_sqs_protocol { SL_SQS_PROTOCOL_AUTO, SL_SQS_PROTOCOL_JSON, SL_SQS_PROTOCOL_QUERY };
 
+/* What a body is in, and how it is packed. */
+enum sl_envelope { SL_ENVELOPE_NONE, SL_ENVELOPE_SNS, SL_ENVELOPE_EVENTBRIDGE };
+
+enum sl_encoding { SL_ENCODING_NONE, SL_ENCODING_GZIP_BASE64 };
+
 enum sl_dedup { SL_DEDUP_MESSAGE_ID, SL_DEDUP_FIELD, SL_DEDUP_BODY };
 
 enum sl_dead_letter { SL_DEAD_LETTER_TABLE, SL_DEAD_LETTER_LEAVE, SL_DEAD_LETTER_QUEUE };
@@ -161,6 +166,8 @@ struct sl_config {
         enum sl_create create;
     } postgres;
 
+    enum sl_envelope envelope;
+    enum sl_encoding encoding;
     sl_str pipeline; /* name in the ledger; "" = the schema-qualified target table */
     enum sl_dedup dedup;
     sl_str dedup_field;          /* of SL_DEDUP_FIELD, as written; "" else */
@@ -219,6 +226,9 @@ bool sl_config_is_keyed(const struct sl_config *cfg);
 
 /* True when messages are the lines of files, not those of a queue. */
 bool sl_config_reads_files(const struct sl_config *cfg);
+
+/* True when attributes stand in the body, in its envelope, and not beside it. */
+bool sl_config_has_own_attributes(const struct sl_config *cfg);
 
 /* True when some column is masked. */
 bool sl_config_masks(const struct sl_config *cfg);

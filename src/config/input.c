@@ -38,10 +38,10 @@ sl_rc sl_input_choose(struct sl_config *cfg, const struct sl_reading *rd,
 }
 
 /* What a line has not; all lines would be bad if a column needed it. */
-static bool is_of_queue(const struct sl_column *column)
+static bool is_of_queue(const struct sl_config *cfg, const struct sl_column *column)
 {
     return column->from == SL_FROM_SENT_AT || column->from == SL_FROM_RECEIVE_COUNT ||
-           column->from == SL_FROM_ATTRIBUTE;
+           (column->from == SL_FROM_ATTRIBUTE && !sl_config_has_own_attributes(cfg));
 }
 
 static sl_rc check_columns(const struct sl_config *cfg, const struct sl_yaml *columns,
@@ -50,7 +50,7 @@ static sl_rc check_columns(const struct sl_config *cfg, const struct sl_yaml *co
     const struct sl_yaml *column = columns->child;
 
     for (unsigned i = 0; i < cfg->columns_n && column != NULL; i++, column = column->next) {
-        if (cfg->columns[i].is_required && is_of_queue(&cfg->columns[i])) {
+        if (cfg->columns[i].is_required && is_of_queue(cfg, &cfg->columns[i])) {
             return SL_FAIL_AT(e, column->at,
                               "column %" SL_FMT " is required, and a line of a file has no "
                               "%" SL_FMT,
@@ -71,7 +71,7 @@ sl_rc sl_input_check(const struct sl_config *cfg, const struct sl_reading *rd,
                           "a line of a file has no id of its own: say dedup: field:NAME, a field "
                           "that no two events share, or dedup: body");
     }
-    if (cfg->dedup == SL_DEDUP_FIELD && is_of_queue(&cfg->dedup_from)) {
+    if (cfg->dedup == SL_DEDUP_FIELD && is_of_queue(cfg, &cfg->dedup_from)) {
         return SL_FAIL_AT(e, sl_reading_place(rd, root, "dedup"),
                           "a line of a file has no %" SL_FMT ": say a field of the body",
                           SL_ARG(cfg->dedup_field));

@@ -166,6 +166,27 @@ static const struct sl_setting rows[] = {
             "`dedup: field:NAME` or `dedup: body`.",
     },
     {
+        .path = "envelope",
+        AT(envelope),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_ENVELOPE_NONE] = "none",
+                   [SL_ENVELOPE_SNS] = "sns",
+                   [SL_ENVELOPE_EVENTBRIDGE] = "eventbridge" },
+        .preset = SL_ENVELOPE_NONE,
+        .doc = "What the event comes in: `sns`, a notification of SNS, whose `Message` is the "
+               "body then; `eventbridge`, an event of EventBridge, whose `detail` is. "
+               "`$attribute.NAME` is taken from the envelope.",
+    },
+    {
+        .path = "encoding",
+        AT(encoding),
+        .kind = SL_KIND_WORD,
+        .words = { [SL_ENCODING_NONE] = "none", [SL_ENCODING_GZIP_BASE64] = "gzip+base64" },
+        .preset = SL_ENCODING_NONE,
+        .doc = "How the body, out of its envelope, is packed: `gzip+base64`, packed by gzip, which "
+               "is written in base64.",
+    },
+    {
         .path = "keys.file",
         AT(keys.file),
         .kind = SL_KIND_TEXT,

@@ -8,6 +8,7 @@
 
 #include "pipeline/convert.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/unwrap.h"
 
 static const enum sl_reason fault_reasons[] = {
     [SL_JSON_OK] = SL_REASON_NONE,           [SL_JSON_EMPTY] = SL_REASON_EMPTY_BODY,
@@ -226,40 +227,40 @@ static struct sl_value fact_to_value(const struct sl_column *column, const struc
 
 /* A message attribute, as a string of JSON; NULL when the message has none of that name. */
 static const struct sl_json *attribute_json(const struct sl_column *column,
-                                            const struct sl_record *r, struct sl_json *text)
+                                            const struct sl_content *c, struct sl_json *text)
 {
-    for (unsigned i = 0; i < r->attributes_n; i++) {
-        if (sl_str_eq(r->attributes[i].name, column->attribute)) {
-            text->text = r->attributes[i].value;
-            return text;
-        }
+    const sl_cleartext *value = sl_content_attribute(c, column->attribute);
+
+    if (value == NULL) {
+        return NULL;
     }
-    return NULL;
+    text->text = *value;
+    return text;
 }
 
 /* What a column is made from, NULL if it is not there; `text` is for what is not JSON itself. */
 static const struct sl_json *source_json(const struct sl_column *column, const struct sl_record *r,
-                                         const struct sl_json *root, struct sl_json *text)
+                                         const struct sl_content *c, struct sl_json *text)
 {
     *text = (struct sl_json){ .type = SL_JSON_STRING };
     switch (column->from) {
     case SL_FROM_BODY:
-        text->text = r->body;
-        return column->type == SL_TYPE_JSONB ? root : text;
+        text->text = c->body;
+        return column->type == SL_TYPE_JSONB ? c->root : text;
     case SL_FROM_MESSAGE_ID:
         text->text = sl_cleartext_of(r->message_id);
         return text;
     case SL_FROM_ATTRIBUTE:
-        return attribute_json(column, r, text);
+        return attribute_json(column, c, text);
     default:
-        return find_path(root, column);
+        return find_path(c->root, column);
     }
 }
 
 /* ---- one record --------------------------------------------------------------------------------------------- */
 
 static enum sl_reason column_decode(const struct sl_column *column, const struct sl_record *r,
-                                    const struct sl_json *root, struct sl_arena *a,
+                                    const struct sl_content *c, struct sl_arena *a,
                                     struct sl_value *ret, bool *ret_is_full)
 {
     struct sl_json text;
@@ -271,7 +272,7 @@ static enum sl_reason column_decode(const struct sl_column *column, const struct
         return ret->kind == SL_VALUE_NULL && column->is_required ? SL_REASON_MISSING_FIELD
                                                                  : SL_REASON_NONE;
     }
-    j = source_json(column, r, root, &text);
+    j = source_json(column, r, c, &text);
     if (j == NULL || j->type == SL_JSON_NULL) {
         *ret = (struct sl_value){ .kind = SL_VALUE_NULL };
         return !column->is_required ? SL_REASON_NONE
@@ -282,7 +283,7 @@ static enum sl_reason column_decode(const struct sl_column *column, const struct
 }
 
 static sl_rc record_columns(const struct sl_config *cfg, struct sl_record *r,
-                            const struct sl_json *root, struct sl_arena *a, struct sl_err *e)
+                            const struct sl_content *c, struct sl_arena *a, struct sl_err *e)
 {
     bool is_full = false;
 
@@ -292,7 +293,7 @@ static sl_rc record_columns(const struct sl_config *cfg, struct sl_record *r,
     }
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         const enum sl_reason reason =
-            column_decode(&cfg->columns[i], r, root, a, &r->values[i], &is_full);
+            column_decode(&cfg->columns[i], r, c, a, &r->values[i], &is_full);
 
         if (is_full) {
             return SL_FAIL(e, SL_NOMEM, "the batch is full at %zu bytes", a->held_bytes);
@@ -327,7 +328,7 @@ static enum sl_reason key_check(const struct sl_json *j)
 }
 
 /* The value that the ledger knows the message by, if by a value; a dry run has no ledger, and looks all the same. */
-static sl_rc record_key(struct sl_pipeline *p, struct sl_record *r, const struct sl_json *root,
+static sl_rc record_key(struct sl_pipeline *p, struct sl_record *r, const struct sl_content *c,
                         struct sl_err *e)
 {
     const struct sl_column *from = &p->cfg->dedup_from;
@@ -338,7 +339,7 @@ static sl_rc record_key(struct sl_pipeline *p, struct sl_record *r, const struct
     if (r->verdict.reason != SL_REASON_NONE || p->cfg->dedup == SL_DEDUP_MESSAGE_ID) {
         return SL_OK;
     }
-    j = source_json(from, r, root, &text);
+    j = source_json(from, r, c, &text);
     reason = key_check(j);
     if (reason != SL_REASON_NONE) {
         r->verdict = (struct sl_verdict){ .reason = reason, .field = from->from_text };
@@ -381,25 +382,37 @@ static bool needs_json(const struct sl_config *cfg)
     return false;
 }
 
+static sl_rc content_parse(struct sl_pipeline *p, struct sl_content *c, enum sl_reason *ret_reason,
+                           struct sl_err *e)
+{
+    enum sl_json_fault fault = SL_JSON_OK;
+
+    SL_TRY(sl_json_parse(p->parser, c->body, &p->scratch, &c->root, &fault, e));
+    *ret_reason = fault_reasons[fault];
+    if (fault == SL_JSON_OK && c->root->type != SL_JSON_OBJECT) {
+        *ret_reason = SL_REASON_NOT_AN_OBJECT;
+    }
+    return SL_OK;
+}
+
 static sl_rc record_decode(struct sl_pipeline *p, struct sl_record *r, struct sl_arena *a,
                            struct sl_err *e)
 {
-    const struct sl_json *root = NULL;
-    enum sl_json_fault fault = SL_JSON_OK;
+    enum sl_reason *reason = &r->verdict.reason;
+    struct sl_content c = { 0 };
 
     SL_TRY(line_identify(p, r, a, e));
-    if (r->verdict.reason == SL_REASON_NONE && needs_json(p->cfg)) {
-        SL_TRY(sl_json_parse(p->parser, r->body, &p->scratch, &root, &fault, e));
-        r->verdict.reason = fault_reasons[fault];
-        if (fault == SL_JSON_OK && root->type != SL_JSON_OBJECT) {
-            r->verdict.reason = SL_REASON_NOT_AN_OBJECT;
-        }
+    if (*reason == SL_REASON_NONE) {
+        SL_TRY(sl_unwrap(p->cfg, p->parser, r, &p->scratch, &c, reason, e));
     }
-    if (r->verdict.reason != SL_REASON_NONE) {
+    if (*reason == SL_REASON_NONE && needs_json(p->cfg)) {
+        SL_TRY(content_parse(p, &c, reason, e));
+    }
+    if (*reason != SL_REASON_NONE) {
         return SL_OK;
     }
-    SL_TRY(record_columns(p->cfg, r, root, a, e));
-    return record_key(p, r, root, e);
+    SL_TRY(record_columns(p->cfg, r, &c, a, e));
+    return record_key(p, r, &c, e);
 }
 
 sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)

@@ -16,6 +16,17 @@ static sl_rc batch_run(struct sl_pipeline *p, struct sl_batch *b, struct sl_err 
     return sl_stage_load(p, b, e); /* 4 load   */
 }
 
+/* What is too much for memory as a whole, as small bodies that unpack to large ones are, is taken in
+ * smaller batches: the same again would fail again. */
+static void batch_size(struct sl_pipeline *p, unsigned n, sl_rc rc)
+{
+    if (rc == SL_NOMEM && n > 0) {
+        p->batch_rows = n / 2 < SL_BATCH_ROWS_MIN ? SL_BATCH_ROWS_MIN : n / 2;
+    } else if (rc == SL_OK && n > 0 && p->batch_rows < SL_BATCH_ROWS) {
+        p->batch_rows = p->batch_rows > SL_BATCH_ROWS / 2 ? SL_BATCH_ROWS : 2 * p->batch_rows;
+    }
+}
+
 sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_n, struct sl_err *e)
 {
     SL_AUTO(sl_batch_done) struct sl_batch b = { 0 };
@@ -32,6 +43,7 @@ sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_
     p->source.ops->ack(p->source.self, &b); /* 5 ack: only what has an outcome, so is committed */
     p->source.ops->release(p->source.self,
                            &b); /* and the rest goes back: nothing, if all is well */
+    batch_size(p, b.n, rc);
     *ret_n = b.n;
     return rc;
 }

@@ -644,7 +644,7 @@ static void want_attribute(struct sqs_source *s, const struct sl_column *column)
 {
     unsigned k = 0;
 
-    if (column->from != SL_FROM_ATTRIBUTE) {
+    if (column->from != SL_FROM_ATTRIBUTE || sl_config_has_own_attributes(s->settings.cfg)) {
         return;
     }
     while (k < s->attributes_n && !sl_str_eq(s->attributes[k], column->attribute)) {

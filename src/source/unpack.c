@@ -103,7 +103,8 @@ static void gzip_some(struct sl_unpack *u, sl_str *in, char *room, size_t n, siz
     if (rc == Z_STREAM_END) {
         (void)inflateReset(&u->gzip);
     } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
-        u->broken = rc == Z_MEM_ERROR ? "no memory for" : "broken";
+        u->lacks_memory = rc == Z_MEM_ERROR;
+        u->broken = u->lacks_memory ? "no memory for" : "broken";
     }
 }
 
@@ -129,6 +130,7 @@ static void zstd_some(struct sl_unpack *u, sl_str *in, char *room, size_t n, siz
     cut(in, from.pos);
     u->is_inside = left != 0;
     if (ZSTD_isError(left)) {
+        u->lacks_memory = ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation;
         u->broken = zstd_complaint(ZSTD_getErrorCode(left));
     }
 }

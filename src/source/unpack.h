@@ -16,6 +16,7 @@ struct sl_unpack {
     enum sl_packing packing;
     bool is_inside;       /* of a member or frame: the file must not end here */
     const char *broken;   /* why nothing more comes out of it; NULL: all is well */
+    bool lacks_memory;    /* that is why: it may be well another time */
     uint64_t taken_bytes; /* of the packed file */
     z_stream gzip;
     ZSTD_DStream *zstd;

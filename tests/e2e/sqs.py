@@ -15,7 +15,7 @@ from wait import eventually
 
 REGION = "us-east-1"
 POLICY = ('{"Version":"2012-10-17","Statement":'
-          '[{"Effect":"Allow","Action":["sqs:*","sts:AssumeRole"],"Resource":"*"}]}')
+          '[{"Effect":"Allow","Action":["sqs:*","sns:*","sts:AssumeRole"],"Resource":"*"}]}')
 TRUST = ('{"Version":"2012-10-17","Statement":'
          '[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}]}')
 
@@ -65,8 +65,8 @@ class Moto:
         return key["AccessKeyId"], key["SecretAccessKey"]
 
     def make_user(self):
-        """A user who may do everything to queues and nothing else but become a role that may, too;
-        made before verification."""
+        """A user who may do everything to queues and what feeds them, and nothing else but become a
+        role that may, too; made before verification."""
         iam = self.client("iam", "boot", "boot")
         self.role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
         iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=POLICY)

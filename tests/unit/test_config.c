@@ -190,7 +190,8 @@ static void refuses_an_unknown_setting(void **state)
     refused(
         HEAD COLUMN "sourse: {}\n",
         "s.yaml:5:1: unknown setting \"sourse\"; did you mean \"source\"? allowed here: source, "
-        "keys, vault, sink, pipeline, dedup, dedup_window, ledger_days, dead_letter, "
+        "envelope, encoding, keys, vault, sink, pipeline, dedup, dedup_window, ledger_days, "
+        "dead_letter, "
         "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
         "allow_cleartext, "
         "columns");
@@ -205,7 +206,8 @@ static void refuses_an_unknown_setting(void **state)
         "type, required, mask, context, normalize, kid, ip, alphabet, format, keep, "
         "value, key, iv, convert");
     refused("metrics: {}\n",
-            "s.yaml:1:1: unknown setting \"metrics\"; allowed here: source, keys, vault, sink, "
+            "s.yaml:1:1: unknown setting \"metrics\"; allowed here: source, envelope, encoding, "
+            "keys, vault, sink, "
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
             "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
@@ -216,7 +218,8 @@ static void refuses_a_dotted_or_a_cut_name(void **state)
 {
     (void)state;
     refused("keys.file: x\n",
-            "s.yaml:1:1: unknown setting \"keys.file\"; allowed here: source, keys, vault, sink, "
+            "s.yaml:1:1: unknown setting \"keys.file\"; allowed here: source, envelope, encoding, "
+            "keys, vault, sink, "
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
             "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
@@ -358,6 +361,21 @@ static void takes_a_word_with_an_argument(void **state)
     assert_int_equal(cfg.dead_letter, SL_DEAD_LETTER_QUEUE);
     assert_true(sl_str_eq(cfg.dead_letter_url, SL_STR("https://h/dlq")));
     sl_config_done(&cfg);
+}
+
+static void takes_an_envelope_and_an_encoding_that_go_together(void **state)
+{
+    struct sl_config cfg = taken("envelope: sns\nencoding: gzip+base64\n" HEAD COLUMN);
+
+    (void)state;
+    assert_int_equal(cfg.envelope, SL_ENVELOPE_SNS);
+    assert_int_equal(cfg.encoding, SL_ENCODING_GZIP_BASE64);
+    assert_true(sl_config_has_own_attributes(&cfg));
+    sl_config_done(&cfg);
+    refused("envelope: eventbridge\nencoding: gzip+base64\n" HEAD COLUMN,
+            "s.yaml:2:11: the detail of an EventBridge event is an object: leave out encoding");
+    refused("envelope: auto\n" HEAD COLUMN,
+            "s.yaml:1:11: envelope cannot be \"auto\"; allowed: none, sns, eventbridge");
 }
 
 static bool is_keyed(const char *dedup, const char *queue_url)
@@ -1099,7 +1117,8 @@ static void never_replaces_a_name(void **state)
     (void)state;
     refused(
         "${SL_TEST_B}: x\n",
-        "s.yaml:1:1: unknown setting \"${SL_TEST_B}\"; allowed here: source, keys, vault, sink, "
+        "s.yaml:1:1: unknown setting \"${SL_TEST_B}\"; allowed here: source, envelope, encoding, "
+        "keys, vault, sink, "
         "pipeline, dedup, dedup_window, ledger_days, dead_letter, "
         "dead_letter_days, outage_patience, stall_after, workers, memory, linger, allow_cleartext, "
         "columns");
@@ -1470,6 +1489,7 @@ int main(void)
         cmocka_unit_test(refuses_the_wrong_kind_of_value),
         cmocka_unit_test(refuses_a_word_that_is_not_allowed),
         cmocka_unit_test(refuses_a_number_out_of_bounds),
+        cmocka_unit_test(takes_an_envelope_and_an_encoding_that_go_together),
         cmocka_unit_test(takes_a_word_with_an_argument),
         cmocka_unit_test(the_ledger_is_one_of_keys_unless_the_queue_tells_messages_apart),
         cmocka_unit_test(takes_numbers_with_their_units),

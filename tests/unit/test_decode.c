@@ -80,7 +80,20 @@ static const struct reason_row {
     const char *field;
     const char *bodies[16];
 } reason_rows[] = {
+    { SL_REASON_BAD_ENVELOPE,
+      TEXT "envelope: sns\n",
+      "",
+      { "", "{\"f\":\"x\"}", "{\"Type\":\"Notification\",\"Message\":{\"f\":\"x\"}}" } },
+    { SL_REASON_BAD_ENVELOPE,
+      TEXT "envelope: eventbridge\n",
+      "",
+      { "{\"f\":\"x\"}", "[]", "{\"detail\":\"{}\"}" } },
+    { SL_REASON_BAD_ENCODING, TEXT "encoding: gzip+base64\n", "", { "", "{\"f\":\"x\"}", "AAAA" } },
     { SL_REASON_EMPTY_BODY, TEXT, "", { "", " ", "\n\t\r " } },
+    { SL_REASON_EMPTY_BODY,
+      TEXT "envelope: sns\n",
+      "",
+      { "{\"Type\":\"Notification\",\"Message\":\" \"}" } },
     { SL_REASON_NOT_JSON,
       TEXT,
       "",
@@ -228,6 +241,28 @@ static sl_str nested(struct sl_arena *a, unsigned depth)
     return (sl_str){ text, n };
 }
 
+static void columns_are_filled_from_what_is_in_the_envelope(void **state)
+{
+    const struct sl_record *r = decode(
+        *state,
+        "- { name: a, from: f, type: text }\n"
+        "- { name: b, from: $attribute.tenant, type: text }\n"
+        "- { name: c, from: $attribute.Timestamp, type: timestamptz }\n"
+        "- { name: d, from: $body, type: text }\n"
+        "- { name: e, from: $message_id, type: text }\n"
+        "envelope: sns\n",
+        "{\"Type\":\"Notification\",\"MessageId\":\"n1\",\"Message\":\"{\\\"f\\\":\\\"x\\\"}\","
+        "\"Timestamp\":\"1970-01-01T00:00:01.5Z\",\"MessageAttributes\":"
+        "{\"tenant\":{\"Type\":\"String\",\"Value\":\"blue\"}}}");
+
+    is_good(r);
+    is_text(&r->values[0], "x");
+    is_text(&r->values[1], "blue");
+    is_int(&r->values[2], 1500000);
+    is_text(&r->values[3], "{\"f\":\"x\"}");
+    is_text(&r->values[4], "m1");
+}
+
 static void a_body_may_be_64_levels_deep_and_no_deeper(void **state)
 {
     struct sl_arena a;
@@ -252,7 +287,8 @@ static void every_reason_of_decode_is_reached_by_these_tests(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
-        bool is_reached = all[i] == SL_REASON_TOO_DEEP;
+        /* The latter in test_unwrap.c. */
+        bool is_reached = all[i] == SL_REASON_TOO_DEEP || all[i] == SL_REASON_CONTENT_TOO_LARGE;
 
         for (unsigned k = 0; k < REASON_ROWS_N; k++) {
             is_reached = is_reached || reason_rows[k].reason == all[i];
@@ -923,6 +959,7 @@ int main(void)
 #define RULE(f) cmocka_unit_test_setup_teardown(f, world_new, world_free)
     const struct CMUnitTest tests[] = {
         RULE(every_kind_of_bad_record_has_its_reason_and_its_field),
+        RULE(columns_are_filled_from_what_is_in_the_envelope),
         RULE(a_body_may_be_64_levels_deep_and_no_deeper),
         RULE(every_reason_of_decode_is_reached_by_these_tests),
         RULE(a_bad_record_costs_itself_only),

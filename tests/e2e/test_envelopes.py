@@ -1,0 +1,115 @@
+"""test_envelopes.py - events that come by way of SNS or EventBridge, or packed."""
+import base64
+import gzip
+import json
+
+import pytest
+
+from events import BAD, login, logins
+
+
+def pack(text):
+    return base64.b64encode(gzip.compress(text.encode())).decode()
+
+
+def column(sluice, name, source, kind="text", **more):
+    sluice.settings["columns"].append({"name": name, "from": source, "type": kind, **more})
+
+
+def users(db):
+    return [u for u, in db.rows("SELECT user_id FROM user_logins ORDER BY user_id")]
+
+
+@pytest.fixture
+def topic(moto, queue):
+    """A topic whose notifications go to the queue, as SNS writes them."""
+    sns = moto.client("sns", moto.key_id, moto.secret)
+    arn = sns.create_topic(Name=queue.name)["TopicArn"]
+    queue_arn = queue.sqs.get_queue_attributes(
+        QueueUrl=queue.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
+    return lambda body, **attributes: sns.publish(
+        TopicArn=arn, Message=body, MessageAttributes={
+            k: {"DataType": "String", "StringValue": v} for k, v in attributes.items()})["MessageId"]
+
+
+def test_events_that_came_by_way_of_sns_are_rows(sluice, queue, db, topic):
+    sluice.settings["envelope"] = "sns"
+    column(sluice, "tenant", "$attribute.tenant")
+    column(sluice, "published_as", "$attribute.MessageId")
+    column(sluice, "published_at", "$attribute.Timestamp", "timestamptz")
+    ids = [topic(body, tenant="blue") for body in logins(3)]
+    topic(BAD)
+    queue.send([login(7)])
+    summary = sluice.drain()
+    assert (summary.loaded, summary.dead_lettered) == (3, 2), summary.line
+    assert users(db) == ["user-0000", "user-0001", "user-0002"]
+    assert {r for r in db.rows("SELECT tenant, published_as FROM user_logins")} == {
+        ("blue", i) for i in ids}
+    assert db.one("SELECT count(*) FROM user_logins"
+                  " WHERE abs(extract(epoch FROM now() - published_at)) < 600") == 3
+    assert sorted(r for r, in db.rows("SELECT reason FROM sluice.dead_letter")) == [
+        "bad_envelope", "missing_field"]
+    assert queue.is_empty()
+
+
+def test_one_event_published_twice_is_known_by_its_body(sluice, queue, db, topic):
+    """The notifications differ: each has an id and a time of its own."""
+    sluice.settings.update(envelope="sns", dedup="body")
+    for body in (login(1), login(2), login(1)):
+        topic(body)
+    summary = sluice.drain()
+    assert (summary.loaded, summary.duplicates) == (2, 1), summary.line
+
+
+def event(n, detail):
+    """As a rule of EventBridge hands it to a queue."""
+    return json.dumps({
+        "version": "0", "id": f"6a7e8feb-b491-4cf7-a9f1-bf37{n:08}", "detail-type": "login",
+        "source": "app", "account": "111122223333", "time": "2026-01-31T12:00:00Z",
+        "region": "us-east-1", "resources": [], "detail": detail})
+
+
+def test_the_detail_of_eventbridge_events_are_rows(sluice, queue, db):
+    sluice.settings.update(envelope="eventbridge", dedup="field:$attribute.id")
+    column(sluice, "kind", "$attribute.detail-type")
+    queue.send([event(n % 3, json.loads(body)) for n, body in enumerate(logins(4))])
+    queue.send([event(9, "packed"), login(9)])
+    summary = sluice.drain()
+    assert (summary.loaded, summary.duplicates, summary.dead_lettered) == (3, 1, 2), summary.line
+    assert {k for k, in db.rows("SELECT kind FROM user_logins")} == {"login"}
+
+
+def test_packed_events_are_rows_and_dead_letters_keep_them_as_they_came(sluice, queue, db):
+    sluice.settings["encoding"] = "gzip+base64"
+    bad = pack(BAD)
+    queue.send([*map(pack, logins(3)), bad, login(9), pack("0" * (17 << 20))])
+    summary = sluice.drain()
+    assert (summary.loaded, summary.dead_lettered) == (3, 3), summary.line
+    assert users(db) == ["user-0000", "user-0001", "user-0002"]
+    reasons = dict(db.rows("SELECT reason, id FROM sluice.dead_letter"))
+    assert set(reasons) == {"missing_field", "bad_encoding", "content_too_large"}
+    shown = sluice.good("dead", "show", str(reasons["missing_field"]), "-c", sluice.path,
+                        "--reason", "test")
+    assert bad in shown.text
+
+
+def test_dead_letters_are_retried_out_of_their_envelope(sluice, queue, db, topic):
+    sluice.settings["envelope"] = "sns"
+    sluice.settings["columns"][0]["from"] = "user"
+    topic(login(1), tenant="blue")
+    assert sluice.drain().dead_lettered == 1
+    sluice.settings["columns"][0]["from"] = "user_id"
+    sluice.write()
+    sluice.good("dead", "retry", "-c", sluice.path)
+    assert users(db) == ["user-0001"]
+
+
+def test_a_value_is_erased_from_dead_letters_that_are_packed(sluice, queue, db):
+    sluice.settings["encoding"] = "gzip+base64"
+    queue.send([pack(login(1, ip="192.0.2.177", user_id=...)), pack(login(2, user_id=...))])
+    assert sluice.drain().dead_lettered == 2
+    result = sluice.good("erase", "-c", sluice.path, "--context", "ip", "--yes", "--reason", "request 4711",
+                         stdin=b"192.0.2.177\n")
+    assert "1 dead letter" in result.text
+    assert db.count("sluice.dead_letter") == 1
