@@ -83,6 +83,7 @@ struct sl_record {
     int64_t sent_at_ms;     /* SentTimestamp, wall clock; 0 if the queue did not say */
     int64_t received_at_ms; /* wall clock */
     unsigned receive_count; /* 0: not known, as of a dead letter */
+    uint64_t group;         /* of a FIFO queue: the same for messages that must stay in order */
     unsigned attributes_n;
     const struct sl_attribute *attributes;
     sl_cleartext body;

@@ -37,17 +37,25 @@ struct pg_sink {
     unsigned char rows_to_blame[16]; /* id of a batch in which the table did take rows */
 };
 
+/* One transaction: some entries that follow each other, kept or only tried. */
+struct pg_attempt {
+    struct sl_pg_entry *const *entries;
+    unsigned n;
+    struct sl_pg_range range;
+    bool is_trial;
+};
+
 /* ---- one transaction ----------------------------------------------------------------------- */
 
-static unsigned encode_rows(struct pg_sink *p, const struct sl_pg_entry *entries, unsigned n)
+static unsigned encode_rows(struct pg_sink *p, struct sl_pg_entry *const *entries, unsigned n)
 {
     unsigned rows = 0;
 
     sl_buf_reset(&p->rows);
     sl_pg_copy_begin(&p->rows);
     for (unsigned i = 0; i < n; i++) {
-        if (sl_pg_entry_is_row(&entries[i])) {
-            sl_pg_copy_row(&p->rows, p->cfg->columns, p->cfg->columns_n, entries[i].r->values);
+        if (sl_pg_entry_is_row(entries[i])) {
+            sl_pg_copy_row(&p->rows, p->cfg->columns, p->cfg->columns_n, entries[i]->r->values);
             rows++;
         }
     }
@@ -63,12 +71,16 @@ static sl_rc copy_rows(struct pg_sink *p, unsigned rows, struct sl_err *e)
     return sl_pg_copy(&p->conn, SL_PG_ROWS, p->target->copy_sql.ptr, sl_buf_str(&p->rows), e);
 }
 
-/* What comes behind the ledger. */
-static sl_rc load_rest(struct pg_sink *p, unsigned rows, struct sl_pg_entry *entries, unsigned n,
+/* What comes behind the ledger.  A trial ends before its COMMIT, with all that this would check. */
+static sl_rc load_rest(struct pg_sink *p, const struct pg_attempt *at, unsigned rows,
                        struct sl_err *e)
 {
     SL_TRY(copy_rows(p, rows, e));
-    SL_TRY(sl_pg_letters_insert(&p->letters, &p->conn, entries, n, e));
+    SL_TRY(sl_pg_letters_insert(&p->letters, &p->conn, at->entries, at->n, e));
+    if (at->is_trial) {
+        return sl_pg_exec(&p->conn, SL_PG_COMMIT, "SET CONSTRAINTS ALL IMMEDIATE", NULL, 0, NULL,
+                          e);
+    }
     SL_FAULT_POINT(before_commit);
     SL_TRY(sl_pg_exec(&p->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e));
     SL_FAULT_POINT(committed);
@@ -77,28 +89,24 @@ static sl_rc load_rest(struct pg_sink *p, unsigned rows, struct sl_pg_entry *ent
 
 /* Everything is encoded before the transaction begins: a server that waits for COPY data knows no
  * timeout, and would hold the ledger keys against everybody. */
-static sl_rc load_optimistic(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *entries,
-                             unsigned n, struct sl_err *e)
+static sl_rc load_optimistic(struct pg_sink *p, const struct pg_attempt *at, struct sl_err *e)
 {
-    const struct sl_pg_range range = { entries, n, w->batch_id };
-    const unsigned rows = encode_rows(p, entries, n);
+    const unsigned rows = encode_rows(p, at->entries, at->n);
 
     SL_TRY(sl_buf_rc(&p->rows, e));
-    SL_TRY(sl_pg_ledger_encode(&p->ledger, &range, e));
+    SL_TRY(sl_pg_ledger_encode(&p->ledger, &at->range, e));
     SL_TRY(sl_pg_ledger_copy(&p->ledger, &p->conn, e));
-    return load_rest(p, rows, entries, n, e);
+    return load_rest(p, at, rows, e);
 }
 
-static sl_rc load_asking(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *entries,
-                         unsigned n, struct sl_err *e)
+static sl_rc load_asking(struct pg_sink *p, const struct pg_attempt *at, struct sl_err *e)
 {
-    const struct sl_pg_range range = { entries, n, w->batch_id };
     unsigned rows;
 
-    SL_TRY(sl_pg_ledger_ask(&p->ledger, &p->conn, &range, e));
-    rows = encode_rows(p, entries, n);
+    SL_TRY(sl_pg_ledger_ask(&p->ledger, &p->conn, &at->range, e));
+    rows = encode_rows(p, at->entries, at->n);
     SL_TRY(sl_buf_rc(&p->rows, e));
-    return load_rest(p, rows, entries, n, e);
+    return load_rest(p, at, rows, e);
 }
 
 /* ---- a range of entries ------------------------------------------------------------------------ */
@@ -111,14 +119,14 @@ static void rollback(struct pg_sink *p)
     }
 }
 
-static void decide(struct pg_sink *p, struct sl_pg_entry *entries, unsigned n)
+static void decide(struct pg_sink *p, struct sl_pg_entry *const *entries, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        struct sl_record *r = entries[i].r;
+        struct sl_record *r = entries[i]->r;
 
-        if (entries[i].is_known && !entries[i].is_ours) {
+        if (entries[i]->is_known && !entries[i]->is_ours) {
             r->outcome = SL_OUTCOME_DUPLICATE;
-        } else if (sl_pg_entry_is_dead(&entries[i])) {
+        } else if (sl_pg_entry_is_dead(entries[i])) {
             r->outcome = SL_OUTCOME_DEAD_LETTERED;
         } else {
             r->outcome = SL_OUTCOME_LOADED;
@@ -127,39 +135,55 @@ static void decide(struct pg_sink *p, struct sl_pg_entry *entries, unsigned n)
     }
 }
 
-/* One transaction for entries[0..n).  On SL_ROW p->conn.fault says what, and where if it knows. */
-static sl_rc load_once(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *entries,
-                       unsigned n, struct sl_err *e)
+/* One transaction.  On SL_ROW p->conn.fault says what, and where if it knows. */
+static sl_rc attempt(struct pg_sink *p, const struct pg_attempt *at, struct sl_err *e)
 {
     sl_rc rc;
 
-    for (unsigned i = 0; i < n; i++) {
-        entries[i].is_known = false;
-        entries[i].is_ours = false;
+    for (unsigned i = 0; i < at->n; i++) {
+        at->entries[i]->is_known = false;
+        at->entries[i]->is_ours = false;
     }
     SL_FAULT_POINT(before_load);
     p->conn.fault = (struct sl_pg_fault){ 0 };
-    rc = load_optimistic(p, w, entries, n, e);
+    rc = load_optimistic(p, at, e);
     if (rc != SL_OK && sl_pg_err_is_ledger(&p->conn.fault)) {
         rollback(p);
         p->conn.fault = (struct sl_pg_fault){ 0 };
-        rc = load_asking(p, w, entries, n, e);
+        rc = load_asking(p, at, e);
     }
-    if (rc != SL_OK) {
+    if (rc != SL_OK || at->is_trial) {
         rollback(p);
-        return rc;
     }
+    return rc;
+}
+
+static sl_rc load_once(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *const *entries,
+                       unsigned n, struct sl_err *e)
+{
+    const struct pg_attempt at = { entries, n, sl_pg_work_range(w, entries, n), false };
+
+    SL_TRY(attempt(p, &at, e));
     decide(p, entries, n);
     return SL_OK;
 }
 
+/* Whether the table takes this one, which is not kept: others are to be loaded before. */
+static sl_rc load_trial(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *const *entry,
+                        struct sl_err *e)
+{
+    const struct pg_attempt at = { entry, 1, sl_pg_work_range(w, entry, 1), true };
+
+    return attempt(p, &at, e);
+}
+
 /* The entry of the fault's COPY line; n when the server did not say. */
-static unsigned find_line(const struct pg_sink *p, const struct sl_pg_entry *entries, unsigned n)
+static unsigned find_line(const struct pg_sink *p, struct sl_pg_entry *const *entries, unsigned n)
 {
     unsigned long line = p->conn.fault.line;
 
     for (unsigned i = 0; i < n && line > 0; i++) {
-        line -= sl_pg_entry_is_row(&entries[i]);
+        line -= sl_pg_entry_is_row(entries[i]);
         if (line == 0) {
             return i;
         }
@@ -181,12 +205,12 @@ static sl_rc all_refused(const struct pg_sink *p, struct sl_err *e)
 
 /* Many refused in a row: look further on for one that is not.
  * Returns: SL_ROW when there is one, so that these are the rows' fault after all; SL_TABLE */
-static sl_rc probe(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *rest, unsigned n,
-                   struct sl_err *e)
+static sl_rc probe(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *const *rest,
+                   unsigned n, struct sl_err *e)
 {
     for (unsigned k = 1; k <= PROBES && n > 0; k++) {
-        struct sl_pg_entry *entry = &rest[n * k / PROBES > 0 ? n * k / PROBES - 1 : 0];
-        const sl_rc rc = sl_pg_entry_is_dead(entry) ? SL_ROW : load_once(p, w, entry, 1, e);
+        struct sl_pg_entry *const *entry = &rest[n * k / PROBES > 0 ? n * k / PROBES - 1 : 0];
+        const sl_rc rc = sl_pg_entry_is_dead(*entry) ? SL_ROW : load_trial(p, w, entry, e);
 
         if (rc == SL_OK) {
             memcpy(p->rows_to_blame, w->batch_id, sizeof p->rows_to_blame);
@@ -225,8 +249,48 @@ static void refuse(struct pg_sink *p, struct sl_record *r)
     }
 }
 
+/* Of a FIFO queue nothing is loaded before what it follows, so this attempt ends with what stands
+ * before the refused row.  Those right behind it are looked at: with the first that is taken, or
+ * with enough refused alike, it is clear whose fault it is. */
+static sl_rc refuse_in_order(struct pg_sink *p, struct sl_pg_work *w,
+                             struct sl_pg_entry *const *rest, unsigned n, struct sl_err *e)
+{
+    while (n > 0 && !may_be_tables_fault(p, w)) {
+        const sl_rc rc = sl_pg_entry_is_dead(*rest) ? SL_ROW : load_trial(p, w, rest, e);
+
+        if (rc == SL_OK) {
+            return SL_FAIL(e, SL_ROW, "PostgreSQL refuses some rows");
+        }
+        if (rc != SL_ROW) {
+            return rc;
+        }
+        if (!sl_pg_entry_is_dead(*rest)) {
+            refuse(p, (*rest)->r);
+            w->refused_n++;
+        }
+        rest++;
+        n--;
+    }
+    return may_be_tables_fault(p, w) ? probe(p, w, rest, n, e)
+                                     : SL_FAIL(e, SL_ROW, "PostgreSQL refuses some rows");
+}
+
+/* What follows from a row that is refused all by itself. */
+static sl_rc refused_alone(struct pg_sink *p, struct sl_pg_work *w,
+                           struct sl_pg_entry *const *entry, struct sl_err *e)
+{
+    const unsigned rest = w->n - (*entry)->place - 1;
+
+    refuse(p, (*entry)->r);
+    w->refused_n++;
+    if ((*entry)->r->group != 0) {
+        return refuse_in_order(p, w, entry + 1, rest, e);
+    }
+    return may_be_tables_fault(p, w) ? probe(p, w, entry + 1, rest, e) : SL_OK;
+}
+
 /* Load entries[0..n), splitting at rows that PostgreSQL refuses until each is alone. */
-static sl_rc load_range(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *entries,
+static sl_rc load_range(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *const *entries,
                         unsigned n, struct sl_err *e)
 {
     while (n > 0) {
@@ -238,11 +302,7 @@ static sl_rc load_range(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_en
             return rc;
         }
         if (n == 1) {
-            refuse(p, entries[0].r);
-            w->refused_n++;
-            return !may_be_tables_fault(p, w)
-                       ? SL_OK
-                       : probe(p, w, entries + 1, (unsigned)(w->entries + w->n - entries) - 1, e);
+            return refused_alone(p, w, entries, e);
         }
         at = find_line(p, entries, n);
         width = at < n ? 1 : 0; /* the named one alone, or the halves */
@@ -335,17 +395,17 @@ static sl_rc sink_load_work(struct pg_sink *p, struct sl_pg_work *w, struct sl_e
 /* Not those of this very batch, whose COMMIT may have lost its answer: load knows what they are. */
 static sl_rc recognize_strays(struct pg_sink *p, struct sl_pg_work *w, struct sl_err *e)
 {
-    struct sl_pg_range strays = { .entries = w->entries, .batch_id = w->batch_id };
+    struct sl_pg_range strays = { .keys = w->keys, .batch_id = w->batch_id };
 
     for (unsigned i = 0; i < w->n; i++) {
-        if (sl_record_is_stray(w->entries[i].r)) {
-            w->entries[strays.n++] = w->entries[i];
+        if (sl_record_is_stray(w->sorted[i].r)) {
+            strays.keys[strays.n++] = &w->sorted[i];
         }
     }
     SL_TRY(sl_pg_ledger_recognize(&p->ledger, &p->conn, &strays, e));
     for (unsigned i = 0; i < strays.n; i++) {
-        if (w->entries[i].is_known) {
-            w->entries[i].r->outcome = SL_OUTCOME_DUPLICATE;
+        if (strays.keys[i]->is_known) {
+            strays.keys[i]->r->outcome = SL_OUTCOME_DUPLICATE;
         }
     }
     sl_pg_work_decide_repeats(w);

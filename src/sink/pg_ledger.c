@@ -1,8 +1,6 @@
 /* sink/pg_ledger.c - what is already loaded: the keys of a load, written and asked about. */
 #include "sink/pg_ledger.h"
 
-#include <stdlib.h>
-
 #include "sink/pg_oid.h"
 
 enum {
@@ -75,7 +73,7 @@ sl_rc sl_pg_ledger_encode(struct sl_pg_ledger *l, const struct sl_pg_range *rang
     sl_buf_reset(&l->copy);
     sl_pg_copy_begin(&l->copy);
     for (unsigned i = 0; i < range->n; i++) {
-        const struct sl_ledger_key *key = &range->entries[i].key;
+        const struct sl_ledger_key *key = &range->keys[i]->key;
 
         if (l->is_keyed) {
             sl_pg_copy_ledger_key(&l->copy, key, l->pipeline, range->batch_id);
@@ -147,7 +145,7 @@ static sl_rc encode_keys(struct sl_pg_ledger *l, const struct sl_pg_range *range
         sl_pg_array_begin(&l->params[k], ledgers[l->is_keyed].elements[k], range->n);
     }
     for (unsigned i = 0; i < range->n; i++) {
-        encode_key(l, &range->entries[i].key);
+        encode_key(l, &range->keys[i]->key);
     }
     for (unsigned k = 0; k < arrays_n; k++) {
         SL_TRY(sl_buf_rc(&l->params[k], e));
@@ -188,9 +186,8 @@ static sl_rc ask(struct sl_pg_ledger *l, struct sl_pg_conn *c, const struct sl_p
     params[n + 1] = sl_pg_param_of(SL_OID_UUID, (sl_str){ (const char *)range->batch_id, 16 });
     SL_TRY(sl_pg_exec(c, SL_PG_LEDGER, sql, params, n + 2, &result, e));
     for (int row = 0; row < PQntuples(result); row++) {
-        const struct sl_pg_entry wanted = { .key = key_of_row(l, result, row) };
-        struct sl_pg_entry *entry =
-            bsearch(&wanted, range->entries, range->n, sizeof wanted, sl_pg_entry_cmp);
+        const struct sl_ledger_key key = key_of_row(l, result, row);
+        struct sl_pg_entry *entry = sl_pg_range_find(range, &key);
 
         if (entry == NULL) {
             return SL_FAIL(e, SL_BUG, "the ledger returned a key that was not asked for");
@@ -204,8 +201,8 @@ sl_rc sl_pg_ledger_ask(struct sl_pg_ledger *l, struct sl_pg_conn *c,
                        const struct sl_pg_range *range, struct sl_err *e)
 {
     for (unsigned i = 0; i < range->n; i++) {
-        range->entries[i].is_known = true;
-        range->entries[i].is_ours = false;
+        range->keys[i]->is_known = true;
+        range->keys[i]->is_ours = false;
     }
     SL_TRY(encode_keys(l, range, e));
     SL_TRY(sl_pg_exec(c, SL_PG_SESSION, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0, NULL, e));

@@ -20,13 +20,6 @@ struct sl_pg_ledger {
 void sl_pg_ledger_init(struct sl_pg_ledger *l, bool is_keyed, sl_str pipeline);
 void sl_pg_ledger_done(struct sl_pg_ledger *l);
 
-/* Some entries of a batch. */
-struct sl_pg_range {
-    struct sl_pg_entry *entries; /* in the order of their keys */
-    unsigned n;
-    const unsigned char *batch_id;
-};
-
 /* Encode the keys of a range, before the transaction begins: a server that waits for COPY data knows
  * no timeout, and would hold the keys against everybody.
  * Errors: SL_NOMEM (retry) */

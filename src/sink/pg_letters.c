@@ -50,7 +50,7 @@ static bool is_letter(const struct sl_pg_entry *entry)
     return !entry->is_known && sl_pg_entry_is_dead(entry) && !entry->r->is_sent;
 }
 
-static sl_rc encode_letters(struct sl_pg_letters *l, const struct sl_pg_entry *entries, unsigned n,
+static sl_rc encode_letters(struct sl_pg_letters *l, struct sl_pg_entry *const *entries, unsigned n,
                             unsigned *ret_n, struct sl_err *e)
 {
     static const uint32_t elements[FIELDS] = { SL_OID_TEXT, SL_OID_TIMESTAMPTZ, SL_OID_TIMESTAMPTZ,
@@ -59,15 +59,15 @@ static sl_rc encode_letters(struct sl_pg_letters *l, const struct sl_pg_entry *e
     unsigned letters = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        letters += is_letter(&entries[i]);
+        letters += is_letter(entries[i]);
     }
     for (unsigned k = 0; k < FIELDS; k++) {
         sl_buf_reset(&l->params[k]);
         sl_pg_array_begin(&l->params[k], elements[k], letters);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (is_letter(&entries[i])) {
-            encode_letter(l->params, entries[i].r);
+        if (is_letter(entries[i])) {
+            encode_letter(l->params, entries[i]->r);
         }
     }
     for (unsigned k = 0; k < FIELDS; k++) {
@@ -80,7 +80,7 @@ static sl_rc encode_letters(struct sl_pg_letters *l, const struct sl_pg_entry *e
 /* Dead letters are few, and an INSERT can say ON CONFLICT: a message that the queue gives another
  * sent_at passes the ledger twice, and must not stop the batch. */
 sl_rc sl_pg_letters_insert(struct sl_pg_letters *l, struct sl_pg_conn *c,
-                           const struct sl_pg_entry *entries, unsigned n, struct sl_err *e)
+                           struct sl_pg_entry *const *entries, unsigned n, struct sl_err *e)
 {
     static const char sql[] =
         "INSERT INTO sluice.dead_letter (pipeline, message_id, sent_at, received_at, stage, reason,"

@@ -23,7 +23,7 @@ void sl_pg_letters_done(struct sl_pg_letters *l);
  * Errors:  those of sl_pg_exec
  */
 sl_rc sl_pg_letters_insert(struct sl_pg_letters *l, struct sl_pg_conn *c,
-                           const struct sl_pg_entry *entries, unsigned n, struct sl_err *e)
+                           struct sl_pg_entry *const *entries, unsigned n, struct sl_err *e)
     SL_MUST_CHECK;
 
 #endif

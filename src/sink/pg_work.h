@@ -1,5 +1,5 @@
-/* sink/pg_work.h - what one load has to decide: records without an outcome, in the order of the
- * ledger, repeats of one message apart. */
+/* sink/pg_work.h - what one load has to decide: records without an outcome, repeats of one message
+ * apart.  Rows are loaded in the order received; the ledger has an order of its own. */
 #ifndef SLUICE_SINK_PG_WORK_H
 #define SLUICE_SINK_PG_WORK_H
 
@@ -9,8 +9,9 @@
 struct sl_pg_entry {
     struct sl_ledger_key key;
     struct sl_record *r;
-    bool is_known; /* the ledger had it before this transaction */
-    bool is_ours;  /* this very batch has put it there, now or before */
+    unsigned place; /* in the order received */
+    bool is_known;  /* the ledger had it before this transaction */
+    bool is_ours;   /* this very batch has put it there, now or before */
 };
 
 /* A further delivery of a message in the same batch. */
@@ -20,11 +21,20 @@ struct sl_pg_repeat {
 };
 
 struct sl_pg_work {
-    struct sl_pg_entry *entries;
+    struct sl_pg_entry **entries; /* in the order received */
     unsigned n;
+    struct sl_pg_entry *sorted; /* in the order of their keys */
+    struct sl_pg_entry **keys;  /* room for those of a range */
     struct sl_pg_repeat *repeats;
     unsigned repeats_n;
     unsigned refused_n; /* rows given a verdict by this attempt */
+    const unsigned char *batch_id;
+};
+
+/* Some entries, in the order of their keys. */
+struct sl_pg_range {
+    struct sl_pg_entry **keys;
+    unsigned n;
     const unsigned char *batch_id;
 };
 
@@ -34,6 +44,11 @@ struct sl_pg_work {
 sl_rc sl_pg_work_init(struct sl_pg_work *w, struct sl_batch *b, const struct sl_config *cfg,
                       struct sl_arena *a, struct sl_err *e) SL_MUST_CHECK;
 
+/* The keys of n entries that follow each other in the order received.
+ * Owns: the work's room for them; good until the next call */
+struct sl_pg_range sl_pg_work_range(struct sl_pg_work *w, struct sl_pg_entry *const *entries,
+                                    unsigned n);
+
 /* Whatever became of the rest: what repeats a committed message is a duplicate.  What repeats the key
  * of a row that this attempt has refused is not: it gets an attempt of its own. */
 void sl_pg_work_decide_repeats(struct sl_pg_work *w);
@@ -41,8 +56,9 @@ void sl_pg_work_decide_repeats(struct sl_pg_work *w);
 /* Take back what is not committed: the next attempt judges anew.  What is sent on is no row. */
 void sl_pg_work_forget_refusals(struct sl_pg_work *w);
 
-/* The order of entries, for bsearch: that of the ledger's primary key. */
-int sl_pg_entry_cmp(const void *a, const void *b);
+/* The entry of a key; NULL when the range has none. */
+struct sl_pg_entry *sl_pg_range_find(const struct sl_pg_range *range,
+                                     const struct sl_ledger_key *key);
 
 /* True for a record that becomes a dead letter, and for one that becomes a row. */
 bool sl_pg_entry_is_dead(const struct sl_pg_entry *entry);

@@ -61,7 +61,7 @@ static void by_message_id_keys_do_not_matter(void **state)
     add(x, "m2", 7, SL_REASON_NONE);
     sort(x, SL_DEDUP_MESSAGE_ID);
     assert_int_equal(x->w.n, 2);
-    assert_true(sl_str_eq(x->w.entries[0].r->message_id, SL_STR("m1")));
+    assert_true(sl_str_eq(x->w.sorted[0].r->message_id, SL_STR("m1")));
     assert_int_equal(x->w.repeats_n, 1);
 }
 
@@ -78,7 +78,7 @@ static void by_key_dead_letters_come_last_under_their_message_ids(void **state)
     for (unsigned i = 0; i < 4; i++) {
         static const char *const order[] = { "m4", "m3", "m0", "m1" };
 
-        assert_true(sl_str_eq(x->w.entries[i].r->message_id, sl_str_of(order[i])));
+        assert_true(sl_str_eq(x->w.sorted[i].r->message_id, sl_str_of(order[i])));
     }
     assert_int_equal(x->w.repeats_n, 0);
 }
@@ -94,7 +94,7 @@ static void what_repeats_a_key_that_is_loaded_is_a_duplicate(void **state)
     assert_int_equal(x->w.repeats_n, 1);
     sl_pg_work_decide_repeats(&x->w);
     assert_int_equal(x->w.repeats[0].r->outcome, SL_OUTCOME_NONE);
-    x->w.entries[0].r->outcome = SL_OUTCOME_LOADED;
+    x->w.entries[0]->r->outcome = SL_OUTCOME_LOADED;
     sl_pg_work_decide_repeats(&x->w);
     assert_int_equal(x->w.repeats[0].r->outcome, SL_OUTCOME_DUPLICATE);
 }
@@ -107,13 +107,67 @@ static void what_repeats_the_key_of_a_refused_row_is_a_message_of_its_own(void *
     add(x, "m1", 5, SL_REASON_NONE);
     add(x, "m2", 5, SL_REASON_NONE);
     sort(x, SL_DEDUP_BODY);
-    refused = x->w.entries[0].r;
+    refused = x->w.entries[0]->r;
     refused->verdict.reason = SL_REASON_REFUSED;
     sl_pg_work_decide_repeats(&x->w);
     sort(x, SL_DEDUP_BODY);
     assert_int_equal(x->w.n, 2);
     assert_int_equal(x->w.repeats_n, 0);
-    assert_ptr_equal(x->w.entries[1].r, refused);
+    assert_ptr_equal(x->w.sorted[1].r, refused);
+}
+
+static void rows_stay_in_the_order_received(void **state)
+{
+    static const char *const ids[] = { "m5", "m2", "m9", "m2", "m1", "m5", "m7" };
+    static const char *const kept[] = { "m5", "m2", "m9", "m1", "m7" };
+    struct bench *x = *state;
+
+    for (unsigned i = 0; i < 7; i++) {
+        add(x, ids[i], 0, SL_REASON_NONE);
+    }
+    x->b.records[2]->outcome = SL_OUTCOME_LOADED; /* m9: by an earlier attempt */
+    sort(x, SL_DEDUP_MESSAGE_ID);
+    assert_int_equal(x->w.n, 4);
+    for (unsigned i = 0, k = 0; i < 5; i++) {
+        if (i != 2) {
+            assert_int_equal(x->w.entries[k]->place, k);
+            assert_true(sl_str_eq(x->w.entries[k++]->r->message_id, sl_str_of(kept[i])));
+        }
+    }
+    assert_int_equal(x->w.repeats_n, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(x->w.repeats[i].first == x->b.records[0] ||
+                    x->w.repeats[i].first == x->b.records[1]);
+    }
+}
+
+static void the_keys_of_a_range_are_in_the_order_of_the_ledger(void **state)
+{
+    static const char *const ids[] = { "m5", "m2", "m9", "m1", "m7" };
+    struct bench *x = *state;
+
+    for (unsigned i = 0; i < 5; i++) {
+        add(x, ids[i], 0, SL_REASON_NONE);
+    }
+    sort(x, SL_DEDUP_MESSAGE_ID);
+    for (unsigned from = 0; from < 5; from++) {
+        for (unsigned n = 1; n <= 5 - from; n++) {
+            const struct sl_pg_range range = sl_pg_work_range(&x->w, x->w.entries + from, n);
+
+            assert_int_equal(range.n, n);
+            for (unsigned i = 0; i < n; i++) {
+                assert_in_range(range.keys[i]->place, from, from + n - 1);
+                assert_true(i == 0 ||
+                            sl_ledger_key_cmp(&range.keys[i - 1]->key, &range.keys[i]->key) < 0);
+                assert_ptr_equal(sl_pg_range_find(&range, &range.keys[i]->key), range.keys[i]);
+            }
+            for (unsigned i = 0; i < 5; i++) {
+                if (i < from || i >= from + n) {
+                    assert_null(sl_pg_range_find(&range, &x->w.entries[i]->key));
+                }
+            }
+        }
+    }
 }
 
 int main(void)
@@ -124,6 +178,8 @@ int main(void)
         RULE(by_key_dead_letters_come_last_under_their_message_ids),
         RULE(what_repeats_a_key_that_is_loaded_is_a_duplicate),
         RULE(what_repeats_the_key_of_a_refused_row_is_a_message_of_its_own),
+        RULE(rows_stay_in_the_order_received),
+        RULE(the_keys_of_a_range_are_in_the_order_of_the_ledger),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
