@@ -190,6 +190,7 @@ static struct sl_sqs_settings sqs_settings(struct sl_app *app, struct sl_worker 
         .shared = &app->shared,
         .counters = &w->counters,
         .stop = &app->stop,
+        .is_fifo = app->queue.is_fifo,
         .sets_visibility = own_s != 0 || queue_s == 0,
         .returns_at_end = app->options.is_dry_run,
         .visibility_timeout_s = own_s != 0     ? own_s

@@ -250,7 +250,10 @@ static void check_queue(struct checks *c)
             visibility_s);
     }
     if (queue.is_fifo) {
-        say("warn", "queue", "this is a FIFO queue: rows are loaded once each, and not in order");
+        say("ok", "queue",
+            "this is a FIFO queue: the rows of a message group are loaded in order%s",
+            c->cfg->dead_letter == SL_DEAD_LETTER_LEAVE ? ", and a bad one holds up its group"
+                                                        : "");
     }
     check_rights_on_queue(c);
     check_leave(c, &queue);

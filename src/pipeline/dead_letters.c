@@ -34,6 +34,27 @@ static void record_leave(struct sl_record *r)
     r->outcome = SL_OUTCOME_LEFT;
 }
 
+/* In a FIFO queue nothing goes past a message that stays: those behind it in its group do, too. */
+static void batch_leave(struct sl_batch *b)
+{
+    for (unsigned i = 0; i < b->n; i++) {
+        struct sl_record *r = b->records[i];
+
+        if (!sl_record_is_stray(r)) {
+            continue;
+        }
+        record_leave(r);
+        for (unsigned k = i + 1; k < b->n && r->group != 0; k++) {
+            struct sl_record *behind = b->records[k];
+
+            if (behind->group == r->group && behind->outcome == SL_OUTCOME_NONE &&
+                !sl_record_is_stray(behind)) {
+                behind->outcome = SL_OUTCOME_LEFT;
+            }
+        }
+    }
+}
+
 static sl_rc batch_send(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
 {
     p->awaited = "the dead-letter queue";
@@ -55,10 +76,6 @@ sl_rc sl_dead_letters_route(struct sl_pipeline *p, struct sl_batch *b, struct sl
     if (p->cfg->dead_letter == SL_DEAD_LETTER_QUEUE) {
         return batch_send(p, b, e);
     }
-    for (unsigned i = 0; i < b->n; i++) {
-        if (sl_record_is_stray(b->records[i])) {
-            record_leave(b->records[i]);
-        }
-    }
+    batch_leave(b);
     return SL_OK;
 }

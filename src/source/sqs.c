@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "base/clock.h"
+#include "source/sqs_attempt.h"
 #include "source/sqs_call.h"
 #include "source/sqs_lease.h"
 #include "telemetry/log.h"
@@ -56,6 +57,7 @@ struct sqs_source {
     unsigned target;      /* receives wanted in flight */
     bool was_empty;       /* the last answer brought nothing */
     uint64_t to_return;   /* messages handed back, not yet counted so */
+    struct sl_sqs_attempts attempts;
     bool is_paused;
     int64_t polls_due_ms; /* after a stop: when receives still out are given up; 0 = no stop */
     struct sl_backoff backoff;
@@ -67,6 +69,7 @@ struct sqs_receive {
     struct sqs_source *s;
     unsigned asked;
     int64_t started_ms;
+    struct sl_sqs_attempt attempt; /* of a FIFO queue */
 };
 
 /* ---- a reply arrives --------------------------------------------------------------------------------- */
@@ -102,23 +105,45 @@ static void leave(struct sqs_source *s)
                  (int64_t)s->settings.visibility_timeout_s * 1000);
 }
 
+static void leave_altered(struct sqs_source *s, struct sl_sqs_message *m)
+{
+    m->stays = true;
+    sl_count(&s->settings.counters->md5_mismatch, 1);
+    SL_LOG(SL_LOG_WARN, "a body does not match its MD5; left in the queue",
+           sl_field_str("sluice.stage", SL_STR("receive")),
+           sl_field_str("sluice.message_id", m->message_id));
+}
+
+/* Nothing goes past a message of its group that stays. */
+static bool is_behind(const struct sl_sqs_message *messages, unsigned i)
+{
+    for (unsigned k = 0; k < i; k++) {
+        if (messages[k].stays && messages[k].group == messages[i].group) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Messages whose body is not what was sent stay in the queue, undecoded. */
 static unsigned drop_altered(struct sqs_source *s, struct sl_sqs_message *messages, unsigned n)
 {
-    struct sl_counters *counters = s->settings.counters;
     unsigned kept = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        if (md5_matches(s, &messages[i])) {
-            messages[kept++] = messages[i];
-            continue;
+        if (!md5_matches(s, &messages[i])) {
+            leave_altered(s, &messages[i]);
+        } else {
+            messages[i].stays = s->settings.is_fifo && is_behind(messages, i);
         }
-        sl_count(&counters->md5_mismatch, 1);
-        sl_count(&counters->returned, 1);
-        leave(s);
-        SL_LOG(SL_LOG_WARN, "a body does not match its MD5; left in the queue",
-               sl_field_str("sluice.stage", SL_STR("receive")),
-               sl_field_str("sluice.message_id", messages[i].message_id));
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (messages[i].stays) {
+            sl_count(&s->settings.counters->returned, 1);
+            leave(s);
+        } else {
+            messages[kept++] = messages[i];
+        }
     }
     return kept;
 }
@@ -239,6 +264,17 @@ static void receive_failed(struct sqs_source *s, const struct sl_err *e, unsigne
     s->receive_due_ms = sl_clock_now_ms() + (wait_ms > least_ms ? wait_ms : least_ms);
 }
 
+/* What SQS may have given is asked for again.  It need not know the id any more: that is no mistake
+ * of ours, and the next receive has another one. */
+static void receive_lost(struct sqs_source *s, const struct sqs_receive *receive, struct sl_err *e)
+{
+    if (e->rc == SL_DISCONNECTED || e->rc == SL_TIMEOUT || e->rc == SL_UNAVAILABLE) {
+        sl_sqs_attempt_lost(&s->attempts, &receive->attempt);
+    } else if (receive->attempt.is_repeated && sl_rc_fate(e->rc) == SL_FATE_STOP) {
+        e->rc = SL_UNAVAILABLE;
+    }
+}
+
 static void receive_done(void *ctx, struct sl_http_reply *reply)
 {
     struct sqs_receive *receive = ctx;
@@ -249,6 +285,7 @@ static void receive_done(void *ctx, struct sl_http_reply *reply)
     if (receive_read(s, receive, reply, &e) == SL_OK) {
         sl_backoff_reset(&s->backoff);
     } else {
+        receive_lost(s, receive, &e);
         receive_failed(s, &e, receive->asked, reply->retry_after_ms);
     }
     free(receive);
@@ -274,6 +311,8 @@ static sl_rc receive_send(struct sqs_source *s, struct sqs_receive *receive, str
         .visibility_timeout_s = set->sets_visibility ? set->visibility_timeout_s : 0,
         .attributes = s->attributes,
         .attributes_n = s->attributes_n,
+        .is_fifo = set->is_fifo,
+        .attempt_id = sl_str_of(receive->attempt.id),
     };
     struct sl_sqs_call call = { .wire = set->wire,
                                 .action = "ReceiveMessage",
@@ -316,6 +355,10 @@ static void receive_start(struct sqs_source *s)
         return;
     }
     *receive = (struct sqs_receive){ .s = s, .asked = asked, .started_ms = sl_clock_now_ms() };
+    if (s->settings.is_fifo) {
+        receive->attempt = sl_sqs_attempt_next(&s->attempts, receive->started_ms,
+                                               (int64_t)s->settings.visibility_timeout_s * 1000);
+    }
     if (receive_send(s, receive, &e) != SL_OK) {
         receive_failed(s, &e, asked, 0);
         free(receive);
@@ -391,12 +434,13 @@ static short source_wait(void *self, int fd, short events, int64_t due_ms)
 /* ---- a batch is filled ------------------------------------------------------------------------------------ */
 
 static void record_fill(struct sl_record *r, const struct sl_sqs_message *m,
-                        struct sl_lease_entry *entry, int64_t at_ms)
+                        struct sl_lease_entry *entry, int64_t at_ms, bool is_fifo)
 {
     *r = (struct sl_record){ .message_id = m->message_id,
                              .sent_at_ms = m->sent_at_ms,
                              .received_at_ms = at_ms,
                              .receive_count = m->receive_count,
+                             .group = is_fifo ? m->group : 0,
                              .attributes = m->attributes,
                              .attributes_n = m->attributes_n,
                              .body = m->body,
@@ -412,7 +456,8 @@ static sl_rc batch_take(struct sqs_source *s, struct sl_batch *b, struct sl_err 
         return SL_FAIL(e, SL_NOMEM, "could not take %u messages into a batch", reply->n);
     }
     for (unsigned i = 0; i < reply->n; i++) {
-        record_fill(&records[i], &reply->messages[i], reply->entries[i], reply->at_ms);
+        record_fill(&records[i], &reply->messages[i], reply->entries[i], reply->at_ms,
+                    s->settings.is_fifo);
         b->records[b->n++] = &records[i];
     }
     s->ready = reply->next;

@@ -19,6 +19,7 @@ struct sl_sqs_settings {
     const struct sl_stop *stop;
     unsigned visibility_timeout_s; /* as it is in force */
     bool sets_visibility;          /* ask for it at each receive: it is not the queue's own */
+    bool is_fifo;                  /* as the queue itself says: groups of others keep no order */
     bool returns_at_end;           /* hand back with `flush` only: a dry run sees nothing twice */
     unsigned wait_time_s;
     size_t memory_bytes; /* for this worker */

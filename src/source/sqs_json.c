@@ -168,6 +168,18 @@ static sl_rc read_body(const struct sl_json *body, struct sl_arena *a, struct sl
     return SL_OK;
 }
 
+/* What is looked at is whether two are the same (FNV-1a); groups that fall together are held back
+ * together. */
+static uint64_t group_of(sl_str id)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < id.len; i++) {
+        hash = (hash ^ (unsigned char)id.ptr[i]) * UINT64_C(1099511628211);
+    }
+    return hash != 0 ? hash : 1;
+}
+
 static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl_sqs_message *m,
                           struct sl_err *e)
 {
@@ -180,6 +192,7 @@ static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl
     m->md5_of_body = text_of(j, SL_STR("MD5OfBody"));
     m->sent_at_ms = sent_at_of(digits_of(facts, SL_STR("SentTimestamp")));
     m->receive_count = count > UINT32_MAX ? UINT32_MAX : (unsigned)count;
+    m->group = group_of(text_of(facts, SL_STR("MessageGroupId")));
     /* Ids go into the log, the ledger and the table: nothing but visible ASCII gets that far. */
     if (!is_visible(m->message_id, MESSAGE_ID_MAX)) {
         return SL_FAIL(e, SL_UNAVAILABLE,

@@ -23,6 +23,8 @@ struct sl_sqs_receive {
     unsigned visibility_timeout_s; /* 0 = the queue's own */
     const sl_str *attributes;      /* message attributes wanted */
     unsigned attributes_n;
+    bool is_fifo;
+    sl_str attempt_id; /* of a FIFO queue: asked again by it, SQS gives what it gave before */
 };
 
 /* A text that goes with a message. */
@@ -50,6 +52,8 @@ struct sl_sqs_message {
     sl_cleartext body;
     int64_t sent_at_ms; /* milliseconds, also from servers that say seconds; 0 = not said */
     unsigned receive_count;
+    uint64_t group; /* a mark of its message group; never 0 */
+    bool stays;     /* in the queue: altered on the way, or behind such a one in its group */
     struct sl_attribute *attributes;
     unsigned attributes_n;
 };

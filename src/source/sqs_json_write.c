@@ -19,9 +19,18 @@ static void add_queue_url(struct sl_buf *out, sl_str queue_url)
     sl_buf_add_json(out, queue_url);
 }
 
+static void add_member(struct sl_buf *out, const char *name, sl_str value)
+{
+    sl_buf_printf(out, ",\"%s\":", name);
+    sl_buf_add_json(out, value);
+}
+
 static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *request)
 {
-    static const sl_str system[] = { { "SentTimestamp", 13 }, { "ApproximateReceiveCount", 23 } };
+    static const sl_str system[] = { { "SentTimestamp", 13 },
+                                     { "ApproximateReceiveCount", 23 },
+                                     { "MessageGroupId", 14 } };
+    const unsigned system_n = request->is_fifo ? 3 : 2;
 
     add_queue_url(out, request->queue_url);
     /* A wait of 0 is said, too: it stands against the queue's own preset. */
@@ -31,10 +40,13 @@ static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *reques
         sl_buf_printf(out, ",\"VisibilityTimeout\":%u", request->visibility_timeout_s);
     }
     /* Older servers know the second name only. */
-    add_names(out, "MessageSystemAttributeNames", system, 2);
-    add_names(out, "AttributeNames", system, 2);
+    add_names(out, "MessageSystemAttributeNames", system, system_n);
+    add_names(out, "AttributeNames", system, system_n);
     if (request->attributes_n > 0) {
         add_names(out, "MessageAttributeNames", request->attributes, request->attributes_n);
+    }
+    if (request->attempt_id.len > 0) {
+        add_member(out, "ReceiveRequestAttemptId", request->attempt_id);
     }
     sl_buf_add_char(out, '}');
 }
@@ -42,12 +54,6 @@ static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *reques
 static void begin_entry(struct sl_buf *out, unsigned i)
 {
     sl_buf_printf(out, "%s{\"Id\":\"%u\"", i > 0 ? "," : "", i);
-}
-
-static void add_member(struct sl_buf *out, const char *name, sl_str value)
-{
-    sl_buf_printf(out, ",\"%s\":", name);
-    sl_buf_add_json(out, value);
 }
 
 static void json_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,

@@ -27,6 +27,13 @@ static void query_receive(struct sl_buf *out, const struct sl_sqs_receive *reque
     /* The older name is the one that every server of this protocol knows. */
     sl_buf_add_str(out, SL_STR("&AttributeName.1=SentTimestamp"
                                "&AttributeName.2=ApproximateReceiveCount"));
+    if (request->is_fifo) {
+        sl_buf_add_str(out, SL_STR("&AttributeName.3=MessageGroupId"));
+    }
+    if (request->attempt_id.len > 0) {
+        sl_buf_add_str(out, SL_STR("&ReceiveRequestAttemptId"));
+        add_value(out, request->attempt_id);
+    }
     for (unsigned i = 0; i < request->attributes_n; i++) {
         sl_buf_printf(out, "&MessageAttributeName.%u", i + 1);
         add_value(out, request->attributes[i]);

@@ -1,6 +1,7 @@
 /* tests/fakes/fake_action_message.c - send, receive, delete, change the visibility. */
 #include "base/base64.h"
 #include "fake_action.h"
+#include "fake_attempt.h"
 
 /* ------------------------------------------------------------------------- send */
 
@@ -223,6 +224,24 @@ static void message_write(struct fake_call *c, const struct fake_message *m)
     sl_buf_add_char(out, '}');
 }
 
+/* What was given before to whoever asks by the same id, or what there is. */
+static unsigned messages_take(struct fake_call *c, unsigned max, int64_t visibility_ms,
+                              struct fake_message *list[static FAKE_RECEIVE_MAX])
+{
+    const sl_str id = fake_text_of(c->request, "ReceiveRequestAttemptId");
+    const bool has_id = c->queue->is_fifo && id.len > 0;
+    unsigned n = has_id ? fake_attempt_repeat(c->queues, c->queue, id, visibility_ms, list) : 0;
+
+    if (n == 0) {
+        n = fake_queue_receive(c->queues, c->queue, max, visibility_ms,
+                               c->fault->kind == FAKE_FAULT_OUT_OF_ORDER, list);
+        if (has_id && n > 0) {
+            fake_attempt_keep(c->queues, c->queue, id, list, n);
+        }
+    }
+    return n;
+}
+
 enum fake_error fake_receive(struct fake_call *c)
 {
     struct fake_message *list[FAKE_RECEIVE_MAX];
@@ -240,8 +259,7 @@ enum fake_error fake_receive(struct fake_call *c)
         c->queue->counts[FAKE_IN_FLIGHT] >= FAKE_IN_FLIGHT_MAX) {
         return FAKE_ERROR_OVER_LIMIT;
     }
-    n = fake_queue_receive(c->queues, c->queue, (unsigned)max, visibility_s * 1000,
-                           c->fault->kind == FAKE_FAULT_OUT_OF_ORDER, list);
+    n = messages_take(c, (unsigned)max, visibility_s * 1000, list);
     if (n == 0) {
         c->wait_ms = wait_s * 1000;
         sl_buf_add_str(c->out, SL_STR("{}"));

@@ -16,6 +16,8 @@ enum {
     FAKE_NAME_MAX = 80,            /* characters, SQS limit */
     FAKE_RECEIVE_MAX = 10,         /* messages a receive, SQS limit */
     FAKE_IN_FLIGHT_MAX = 120000,   /* messages a queue, SQS limit */
+    FAKE_ATTEMPTS = 64,            /* remembered, a queue */
+    FAKE_ATTEMPT_ID_MAX = 128,     /* characters, SQS limit */
     FAKE_VISIBILITY_MAX_S = 43200, /* from the receive on, SQS limit */
 };
 
@@ -28,6 +30,15 @@ struct fake_group {
     struct fake_message *last;
     uint32_t in_flight_n;
     bool is_ready; /* there is a visible message, and no lock */
+};
+
+/* What a receive of a FIFO queue gave, for whoever asks by its id again. */
+struct fake_attempt {
+    char id[FAKE_ATTEMPT_ID_MAX + 1];
+    int64_t at_ms;
+    unsigned n; /* 0: none */
+    uint32_t serials[FAKE_RECEIVE_MAX];
+    uint32_t received_n[FAKE_RECEIVE_MAX];
 };
 
 struct fake_queue {
@@ -53,6 +64,8 @@ struct fake_queue {
     uint64_t receives;      /* messages given out, again or not */
     uint64_t stale_deletes; /* that were answered with success and deleted nothing */
     uint64_t undone_deletes;
+    struct fake_attempt attempts[FAKE_ATTEMPTS]; /* a ring */
+    unsigned attempts_at;
 };
 
 struct fake_queues {

@@ -34,6 +34,7 @@ struct scene {
 
     /* source */
     const char *bodies[MESSAGES_MAX];
+    uint64_t groups[MESSAGES_MAX];
     unsigned bodies_n;
     sl_rc receive_says;
     unsigned receives;
@@ -82,7 +83,7 @@ static sl_rc scene_receive(void *self, struct sl_batch *b, int64_t due_ms, struc
         char id[16];
 
         (void)snprintf(id, sizeof id, "m%u", i + 1);
-        (void)world_add(b, id, sl_str_of(s->bodies[i]));
+        world_add(b, id, sl_str_of(s->bodies[i]))->group = s->groups[i];
     }
     s->bodies_n = 0;
     return s->receive_says == SL_OK ? SL_OK : SL_FAIL(e, s->receive_says, "the queue says no");
@@ -476,6 +477,22 @@ static void memory_that_runs_out_hands_the_batch_back(void **state)
     assert_int_equal(s->released_n, 3);
 }
 
+/* The same batch again would fail again. */
+static void what_does_not_fit_into_memory_is_taken_in_smaller_batches(void **state)
+{
+    struct scene *s = *state;
+
+    sl_arena_done(&s->w.p.scratch);
+    sl_arena_init(&s->w.p.scratch, 64, 64);
+    runs(s, SL_NOMEM);
+    assert_int_equal(s->w.p.batch_rows, SL_BATCH_ROWS_MIN);
+    s->w.p.scratch.max_bytes = 1 << 20;
+    s->bodies_n = 3;
+    s->released_n = 0;
+    runs(s, SL_OK);
+    assert_int_equal(s->w.p.batch_rows, 2 * SL_BATCH_ROWS_MIN);
+}
+
 /* ---- fates of a load ------------------------------------------------------------------------- */
 
 static const sl_rc codes[] = {
@@ -666,6 +683,33 @@ static void what_is_left_is_counted_as_returned_and_never_loaded(void **state)
     assert_int_equal(count_of(&s->w.counters.returned), 2);
     assert_int_equal(count_of(&s->w.counters.loaded), 1);
     assert_int_equal(count_of(&s->w.counters.dead_lettered), 0);
+}
+
+static void what_is_left_holds_back_those_behind_it_in_its_group(void **state)
+{
+    struct scene *s = *state;
+
+    s->w.cfg.dead_letter = SL_DEAD_LETTER_LEAVE;
+    s->bodies[3] = s->bodies[0];
+    s->bodies[4] = s->bodies[0];
+    s->bodies_n = 5;
+    s->bodies[1] = "{";
+    s->groups[0] = s->groups[1] = s->groups[3] = 7;
+    s->groups[2] = s->groups[4] = 9;
+    runs(s, SL_OK);
+    assert_int_equal(count_of(&s->w.counters.returned), 2);
+    assert_int_equal(count_of(&s->w.counters.loaded), 3);
+}
+
+static void what_is_left_holds_nothing_back_where_there_is_no_order(void **state)
+{
+    struct scene *s = *state;
+
+    s->w.cfg.dead_letter = SL_DEAD_LETTER_LEAVE;
+    s->bodies[0] = "{";
+    runs(s, SL_OK);
+    assert_int_equal(count_of(&s->w.counters.returned), 1);
+    assert_int_equal(count_of(&s->w.counters.loaded), 2);
 }
 
 static void what_the_ledger_knows_is_not_left(void **state)
@@ -911,6 +955,7 @@ int main(void)
         RULE(never_loads_cleartext),
         RULE(a_value_too_long_to_mask_is_no_row),
         RULE(memory_that_runs_out_hands_the_batch_back),
+        RULE(what_does_not_fit_into_memory_is_taken_in_smaller_batches),
         RULE(an_outage_pauses_receiving_and_keeps_the_batch),
         RULE(an_outage_is_waited_out_in_the_workers_one_wait),
         RULE(every_code_that_may_be_retried_is_an_outage),
@@ -928,6 +973,8 @@ int main(void)
         RULE(a_worker_that_cannot_go_on_stops_all_and_says_why),
         RULE(a_stop_during_an_outage_is_no_failure_of_the_worker),
         RULE(what_is_left_is_counted_as_returned_and_never_loaded),
+        RULE(what_is_left_holds_back_those_behind_it_in_its_group),
+        RULE(what_is_left_holds_nothing_back_where_there_is_no_order),
         RULE(what_the_ledger_knows_is_not_left),
         RULE(good_records_alone_ask_nobody),
         RULE(letters_are_sent_before_the_load_and_once_for_all_its_attempts),

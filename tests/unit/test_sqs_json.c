@@ -101,6 +101,16 @@ static void asks_for_messages_with_both_names_of_the_attributes(void **state)
                 "\"MessageSystemAttributeNames\":[\"SentTimestamp\",\"ApproximateReceiveCount\"],"
                 "\"AttributeNames\":[\"SentTimestamp\",\"ApproximateReceiveCount\"],"
                 "\"MessageAttributeNames\":[\"tenant\",\"a\\\"b\"]}");
+
+    request = (struct sl_sqs_receive){
+        .queue_url = SL_STR(URL), .max_messages = 1, .is_fifo = true, .attempt_id = SL_STR("0f")
+    };
+    sl_sqs_json.write_receive(&b, &request);
+    assert_text(&b, "{\"QueueUrl\":\"" URL "\",\"MaxNumberOfMessages\":1,\"WaitTimeSeconds\":0,"
+                    "\"MessageSystemAttributeNames\":[\"SentTimestamp\","
+                    "\"ApproximateReceiveCount\",\"MessageGroupId\"],"
+                    "\"AttributeNames\":[\"SentTimestamp\",\"ApproximateReceiveCount\","
+                    "\"MessageGroupId\"],\"ReceiveRequestAttemptId\":\"0f\"}");
 }
 
 static void names_batch_entries_by_their_index(void **state)

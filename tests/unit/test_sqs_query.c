@@ -43,6 +43,15 @@ static void asks_for_messages_by_a_form(void **state)
                                            "&AttributeName.2=ApproximateReceiveCount"
                                            "&MessageAttributeName.1=tenant"
                                            "&MessageAttributeName.2=a%20b");
+    request = (struct sl_sqs_receive){
+        .queue_url = SL_STR(URL), .max_messages = 1, .is_fifo = true, .attempt_id = SL_STR("0f")
+    };
+    sl_sqs_query.write_receive(&b, &request);
+    assert_form(&b, HEAD("ReceiveMessage") "&MaxNumberOfMessages=1&WaitTimeSeconds=0"
+                                           "&AttributeName.1=SentTimestamp"
+                                           "&AttributeName.2=ApproximateReceiveCount"
+                                           "&AttributeName.3=MessageGroupId"
+                                           "&ReceiveRequestAttemptId=0f");
 }
 
 static void escapes_all_but_unreserved_characters(void **state)
