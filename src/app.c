@@ -8,6 +8,7 @@
 #include "app_ledger.h"
 #include "base/clock.h"
 #include "keys/key_config.h"
+#include "pipeline/unwrap.h"
 #include "sink/ndjson.h"
 #include "sink/pg.h"
 #include "source/file.h"
@@ -141,6 +142,9 @@ static sl_rc prepare_source(struct sl_app *app, struct sl_err *e)
     }
     SL_TRY(sl_aws_target_find(cfg, &app->arena, &app->aws, e));
     SL_TRY(wait_for(app, "waiting for AWS credentials", find_identity, e));
+    if (cfg->envelope == SL_ENVELOPE_S3) {
+        SL_TRY(sl_aws_target_s3(cfg, &app->aws, &app->arena, &app->s3_aws, e));
+    }
     return wait_for(app, "waiting for the queue", ask_queue, e);
 }
 
@@ -231,6 +235,17 @@ static sl_rc dead_queue_open(struct sl_app *app, struct sl_pipeline *p, struct s
     return sl_dead_queue_open(&settings, &p->dead_queue, e);
 }
 
+static sl_rc s3_open(struct sl_app *app, struct sl_pipeline *p, struct sl_err *e)
+{
+    const struct sl_s3_settings settings = { .target = &app->s3_aws,
+                                             .http = sl_sqs_http(&p->source),
+                                             .wait = p->source.wait,
+                                             .object_max_bytes = SL_CONTENT_MAX };
+
+    p->batch_rows = SL_BATCH_ROWS_S3;
+    return sl_s3_open(&settings, &p->s3, e);
+}
+
 static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err *e)
 {
     struct sl_pipeline *p = &w->pipeline;
@@ -255,6 +270,9 @@ static sl_rc worker_open(struct sl_app *app, struct sl_worker *w, struct sl_err 
     if (app->cfg->dead_letter == SL_DEAD_LETTER_QUEUE && !app->options.is_dry_run) {
         SL_TRY(dead_queue_open(app, p, e));
     }
+    if (app->cfg->envelope == SL_ENVELOPE_S3) {
+        SL_TRY(s3_open(app, p, e));
+    }
     SL_TRY(sl_masks_open(app->cfg, p->masks_ring, &p->masks, e));
     if (app->options.is_dry_run) {
         return sl_ndjson_open(app->cfg, &p->sink, e);
@@ -278,6 +296,7 @@ static void worker_close(struct sl_worker *w)
     sl_keyring_free(p->masks_ring);
     sl_vault_close(p->vault);
     sl_dead_queue_close(p->dead_queue);
+    sl_s3_close(p->s3);
     sl_json_parser_free(p->parser);
     if (p->source.ops != NULL) {
         p->source.ops->close(p->source.self);

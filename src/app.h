@@ -35,6 +35,7 @@ struct sl_app {
     const struct sl_sqs_wire *wire; /* of `aws`, found at the start */
     struct sl_sqs_attributes queue; /* as it was at start */
     struct sl_aws_target dead_aws;  /* of the dead-letter queue, where there is one */
+    struct sl_aws_target s3_aws;    /* of objects that bodies point to, where they do */
     struct sl_file_list files;      /* in place of a queue */
     const struct sl_sqs_wire *dead_wire;
     struct sl_pg_target target;

@@ -59,6 +59,7 @@ HEAP_FILES = {
     "src/sink/vault.c": "the vault itself; _open and _close",
     "src/source/dead_queue.c": "the queue itself; _open and _close",
     "src/source/file.c": "the source itself; _open and _close",
+    "src/source/s3.c": "the reader itself; _open and _close",
     "src/source/sqs.c": "the source and its replies, which outlive a batch; _open and _close",
     "src/source/sqs_lease.c": "receipt handles outlive their batch",
 }
@@ -79,6 +80,7 @@ PUBLISH_FILES = {
     "src/pipeline/unwrap.c": "names and kinds are compared; what is packed is unpacked, into cleartext again",
     "src/pipeline/decode.c": "what goes into a column that is not masked, once it is checked",
     "src/source/sqs_json.c": "the queue's own words: ids, handles, counts, codes; never a body",
+    "src/source/s3.c": "a pointer is looked at, and where it points goes to S3",
     "src/source/sqs.c": "a body becomes its MD5; the body itself goes nowhere",
     "src/cmd/cmd_unmask.c": "a value that was asked for with the keys and a reason, and only on stdout",
     "src/net/aws_service.c": "what a service answers: keys and secrets, for a ring or a login, and codes",

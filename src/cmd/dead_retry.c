@@ -42,6 +42,11 @@ static bool is_kept(const struct sl_config *cfg, const struct sl_column *column)
 /* All would be refused for it, and lose the reason that they have. */
 static sl_rc facts_check(const struct sl_config *cfg, struct sl_err *e)
 {
+    if (cfg->envelope == SL_ENVELOPE_S3) {
+        return SL_FAIL(
+            e, SL_CONFIG,
+            "envelope: s3: the objects are fetched by a run only; send the messages again");
+    }
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         const struct sl_column *column = &cfg->columns[i];
 

@@ -191,6 +191,17 @@ static sl_rc config_check_dead_letter(const struct sl_config *cfg, const struct 
                             "dead_letter is the queue that is read; give another one");
 }
 
+/* A message that comes once more points to nothing then, and is known by its id alone. */
+static sl_rc config_check_objects(const struct sl_config *cfg, const struct sl_reading *rd,
+                                  const struct sl_yaml *root, struct sl_err *e)
+{
+    return !cfg->delete_objects ||
+                   (cfg->envelope == SL_ENVELOPE_S3 && cfg->dedup == SL_DEDUP_MESSAGE_ID)
+               ? SL_OK
+               : SL_FAIL_AT(e, sl_reading_place(rd, root, "delete_objects"),
+                            "delete_objects needs envelope: s3 and dedup: message_id");
+}
+
 /* The detail of an event is an object, which nobody packs. */
 static sl_rc config_check_encoding(const struct sl_config *cfg, const struct sl_reading *rd,
                                    const struct sl_yaml *root, struct sl_err *e)
@@ -279,6 +290,7 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(config_check_keys(cfg, &rd, root, overrides, e));
     SL_TRY(config_check_dead_letter(cfg, &rd, root, e));
     SL_TRY(config_check_encoding(cfg, &rd, root, e));
+    SL_TRY(config_check_objects(cfg, &rd, root, e));
     SL_TRY(config_split_tables(cfg, &rd, root, e));
     SL_TRY(config_dedup(cfg, &rd, root, e));
     SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));

@@ -78,7 +78,12 @@ enum sl_create { SL_CREATE_NEVER, SL_CREATE_IF_MISSING };
 enum sl_sqs_protocol { SL_SQS_PROTOCOL_AUTO, SL_SQS_PROTOCOL_JSON, SL_SQS_PROTOCOL_QUERY };
 
 /* What a body is in, and how it is packed. */
-enum sl_envelope { SL_ENVELOPE_NONE, SL_ENVELOPE_SNS, SL_ENVELOPE_EVENTBRIDGE };
+enum sl_envelope {
+    SL_ENVELOPE_NONE,
+    SL_ENVELOPE_SNS,
+    SL_ENVELOPE_EVENTBRIDGE,
+    SL_ENVELOPE_S3, /* pointers of the extended client */
+};
 
 enum sl_encoding { SL_ENCODING_NONE, SL_ENCODING_GZIP_BASE64 };
 
@@ -168,7 +173,8 @@ struct sl_config {
 
     enum sl_envelope envelope;
     enum sl_encoding encoding;
-    sl_str pipeline; /* name in the ledger; "" = the schema-qualified target table */
+    bool delete_objects; /* of SL_ENVELOPE_S3 */
+    sl_str pipeline;     /* name in the ledger; "" = the schema-qualified target table */
     enum sl_dedup dedup;
     sl_str dedup_field;          /* of SL_DEDUP_FIELD, as written; "" else */
     struct sl_column dedup_from; /* where the value is that they are known by: a `from`, no more */

@@ -76,6 +76,10 @@ sl_rc sl_input_check(const struct sl_config *cfg, const struct sl_reading *rd,
                           "a line of a file has no %" SL_FMT ": say a field of the body",
                           SL_ARG(cfg->dedup_field));
     }
+    if (cfg->envelope == SL_ENVELOPE_S3) {
+        return SL_FAIL_AT(e, sl_reading_place(rd, root, "envelope"),
+                          "envelope: s3 is for a queue, whose identity fetches the objects");
+    }
     if (cfg->dead_letter != SL_DEAD_LETTER_TABLE) {
         return SL_FAIL_AT(e, sl_reading_place(rd, root, "dead_letter"),
                           "bad lines of a file go to the table: dead_letter: %s is for a queue",

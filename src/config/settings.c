@@ -171,11 +171,13 @@ static const struct sl_setting rows[] = {
         .kind = SL_KIND_WORD,
         .words = { [SL_ENVELOPE_NONE] = "none",
                    [SL_ENVELOPE_SNS] = "sns",
-                   [SL_ENVELOPE_EVENTBRIDGE] = "eventbridge" },
+                   [SL_ENVELOPE_EVENTBRIDGE] = "eventbridge",
+                   [SL_ENVELOPE_S3] = "s3" },
         .preset = SL_ENVELOPE_NONE,
         .doc = "What the event comes in: `sns`, a notification of SNS, whose `Message` is the "
-               "body then; `eventbridge`, an event of EventBridge, whose `detail` is. "
-               "`$attribute.NAME` is taken from the envelope.",
+               "body then; `eventbridge`, an event of EventBridge, whose `detail` is: "
+               "`$attribute.NAME` is taken from the envelope; `s3`, an object of S3, to which the "
+               "body points as the extended client writes it.",
     },
     {
         .path = "encoding",
@@ -185,6 +187,13 @@ static const struct sl_setting rows[] = {
         .preset = SL_ENCODING_NONE,
         .doc = "How the body, out of its envelope, is packed: `gzip+base64`, packed by gzip, which "
                "is written in base64.",
+    },
+    {
+        .path = "delete_objects",
+        AT(delete_objects),
+        .kind = SL_KIND_BOOL,
+        .doc = "With `envelope: s3`: delete an object from S3 once its row is committed. Needs "
+               "`dedup: message_id`. Without it they are left to the bucket's own rules.",
     },
     {
         .path = "keys.file",

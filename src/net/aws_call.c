@@ -103,6 +103,21 @@ bool sl_aws_clock_learn(const struct sl_aws_target *target, int64_t server_at_s)
     return true;
 }
 
+/* Of no bytes: S3 wants it said. */
+#define SHA256_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+static enum sl_http_method method_of(const struct sl_aws_call *call)
+{
+    return call->path.len == 0 ? SL_HTTP_POST : call->range != NULL ? SL_HTTP_GET : SL_HTTP_DELETE;
+}
+
+static sl_str method_name(enum sl_http_method method)
+{
+    return method == SL_HTTP_POST  ? SL_STR("POST")
+           : method == SL_HTTP_GET ? SL_STR("GET")
+                                   : SL_STR("DELETE");
+}
+
 /* All header lines, in `a`.  The empty Expect keeps curl from waiting for a 100 (Continue). */
 static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
                            const struct sl_aws_call *call, const struct sl_aws_creds *creds,
@@ -111,14 +126,22 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
     SL_AUTO(sl_buf_done) struct sl_buf authorization;
     const int64_t at_ms = clock_of(&c->target);
     const struct call_url url = call_url_of(c->target.endpoint, a);
+    const bool has_body = call->path.len == 0;
+    const sl_str path =
+        sl_arena_printf(a, "%" SL_FMT "%" SL_FMT, SL_ARG(url.path), SL_ARG(call->path));
     const sl_str token = creds->session_token;
     struct sl_sigv4_request request;
     char date[17];
 
     sl_buf_init(&authorization, AUTHORIZATION_BYTES);
     sl_sigv4_date(at_ms, date);
-    headers_add_signed(h, a, "content-type", sl_str_of(call->content_type));
+    if (has_body) {
+        headers_add_signed(h, a, "content-type", sl_str_of(call->content_type));
+    }
     headers_add_signed(h, a, "host", url.host);
+    if (!has_body) {
+        headers_add_signed(h, a, "x-amz-content-sha256", SL_STR(SHA256_OF_NOTHING));
+    }
     headers_add_signed(h, a, "x-amz-date", sl_str_of(date));
     if (token.len > 0) {
         headers_add_signed(h, a, "x-amz-security-token", token);
@@ -127,8 +150,8 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
         headers_add_signed(h, a, "x-amz-target", call->target);
     }
     request = (struct sl_sigv4_request){
-        .method = SL_STR("POST"),
-        .path = url.path,
+        .method = method_name(method_of(call)),
+        .path = path,
         .headers = h->signed_headers,
         .headers_n = h->signed_n,
         .body = call->body,
@@ -139,8 +162,8 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
     if (call->wants_query_errors) {
         headers_add(h, a, "x-amzn-query-mode", SL_STR("true"));
     }
-    h->lines[h->lines_n++] = "Expect:";
-    if (h->has_failed || url.path.ptr == NULL) {
+    h->lines[h->lines_n++] = has_body ? "Expect:" : call->range; /* NULL is the end */
+    if (h->has_failed || url.path.ptr == NULL || path.ptr == NULL) {
         return SL_FAIL(e, SL_NOMEM, "the headers of a request would pass %d bytes",
                        CALL_ARENA_BYTES);
     }
@@ -205,13 +228,15 @@ static sl_rc request_build(struct sl_aws_caller *c, const struct sl_aws_call *ca
                            struct call_headers *headers, struct sl_arena *a,
                            struct sl_http_request *ret, struct sl_err *e)
 {
-    const sl_str url = sl_arena_printf(a, "%" SL_FMT "/", SL_ARG(c->target.endpoint));
+    const sl_str url =
+        sl_arena_printf(a, "%" SL_FMT "/%" SL_FMT, SL_ARG(c->target.endpoint), SL_ARG(call->path));
 
     if (url.ptr == NULL) {
         return SL_FAIL(e, SL_NOMEM, "memory for the URL of a request ran out");
     }
     SL_TRY(headers_sign(headers, c, call, a, e));
     *ret = (struct sl_http_request){
+        .method = method_of(call),
         .url = url.ptr,
         .headers = headers->lines,
         .body = call->body,

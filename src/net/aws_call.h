@@ -1,5 +1,5 @@
-/* net/aws_call.h - one action of an AWS service as a signed POST: its headers, and waiting for its
- * answer. */
+/* net/aws_call.h - one action of an AWS service as a signed POST, or one object as a signed GET or
+ * DELETE: its headers, and waiting for its answer. */
 #ifndef SLUICE_NET_AWS_CALL_H
 #define SLUICE_NET_AWS_CALL_H
 
@@ -22,6 +22,8 @@ struct sl_aws_caller {
 struct sl_aws_call {
     sl_str target; /* X-Amz-Target: "AmazonSQS.ReceiveMessage"; "" in the Query protocol */
     const char *content_type;
+    sl_str path;             /* of an object, behind the endpoint's: "bucket/key", encoded */
+    const char *range;       /* of an object, "Range: ...", not signed; NULL deletes it */
     sl_str body;             /* copied */
     bool wants_query_errors; /* the codes of the Query protocol, in a header */
     unsigned timeout_ms;

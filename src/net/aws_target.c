@@ -103,30 +103,63 @@ static sl_str origin_of(sl_str url)
     return host.len == 0 ? host : (sl_str){ url.ptr, (size_t)(host.ptr + host.len - url.ptr) };
 }
 
-static sl_rc endpoint_find(const struct sl_config *cfg, const struct sl_aws_profiles *p,
-                           struct sl_arena *a, struct sl_aws_target *ret, struct sl_err *e)
+static const char *domain_end(sl_str region)
 {
-    sl_str endpoint = sl_aws_first(cfg->sqs.endpoint, sl_aws_env("AWS_ENDPOINT_URL_SQS"));
+    return sl_str_starts(region, SL_STR("cn-")) ? ".cn" : "";
+}
+
+static sl_rc endpoint_check(sl_str endpoint, const char *service, sl_str *ret, struct sl_err *e)
+{
     bool is_http;
 
-    endpoint = sl_aws_first(endpoint, sl_aws_env("AWS_ENDPOINT_URL"));
-    endpoint = sl_aws_first(endpoint, sl_aws_profile_endpoint(p, "sqs"));
-    endpoint = sl_aws_first(endpoint, origin_of(cfg->sqs.queue_url));
-    if (endpoint.len == 0) { /* of a queue that is known by its name */
-        endpoint =
-            sl_arena_printf(a, "https://sqs.%" SL_FMT ".amazonaws.com%s", SL_ARG(ret->region),
-                            sl_str_starts(ret->region, SL_STR("cn-")) ? ".cn" : "");
-    }
     while (endpoint.len > 0 && endpoint.ptr[endpoint.len - 1] == '/') {
         endpoint.len--;
     }
     is_http =
         sl_str_starts(endpoint, SL_STR("http://")) || sl_str_starts(endpoint, SL_STR("https://"));
     if (!is_http || host_of(endpoint).len == 0 || !sl_aws_is_visible(endpoint)) {
-        return SL_FAIL(e, SL_CONFIG, "SQS endpoint \"%" SL_FMT "\" is not an http or https URL",
-                       SL_ARG(endpoint));
+        return SL_FAIL(e, SL_CONFIG, "%s endpoint \"%" SL_FMT "\" is not an http or https URL",
+                       service, SL_ARG(endpoint));
     }
-    ret->endpoint = endpoint;
+    *ret = endpoint;
+    return SL_OK;
+}
+
+static sl_rc endpoint_find(const struct sl_config *cfg, const struct sl_aws_profiles *p,
+                           struct sl_arena *a, struct sl_aws_target *ret, struct sl_err *e)
+{
+    sl_str endpoint = sl_aws_first(cfg->sqs.endpoint, sl_aws_env("AWS_ENDPOINT_URL_SQS"));
+
+    endpoint = sl_aws_first(endpoint, sl_aws_env("AWS_ENDPOINT_URL"));
+    endpoint = sl_aws_first(endpoint, sl_aws_profile_endpoint(p, "sqs"));
+    endpoint = sl_aws_first(endpoint, origin_of(cfg->sqs.queue_url));
+    if (endpoint.len == 0) { /* of a queue that is known by its name */
+        endpoint = sl_arena_printf(a, "https://sqs.%" SL_FMT ".amazonaws.com%s",
+                                   SL_ARG(ret->region), domain_end(ret->region));
+    }
+    return endpoint_check(endpoint, "SQS", &ret->endpoint, e);
+}
+
+sl_rc sl_aws_target_s3(const struct sl_config *cfg, const struct sl_aws_target *queue,
+                       struct sl_arena *a, struct sl_aws_target *ret, struct sl_err *e)
+{
+    struct sl_aws_profiles profiles;
+    struct sl_aws_target target = *queue;
+    sl_str endpoint =
+        sl_aws_first(sl_aws_env("AWS_ENDPOINT_URL_S3"), sl_aws_env("AWS_ENDPOINT_URL"));
+
+    SL_TRY(sl_aws_profiles_load(cfg, a, &profiles, e));
+    endpoint = sl_aws_first(endpoint, sl_aws_profile_endpoint(&profiles, "s3"));
+    if (endpoint.len == 0) {
+        endpoint = sl_arena_printf(a, "https://s3.%" SL_FMT ".amazonaws.com%s",
+                                   SL_ARG(target.region), domain_end(target.region));
+    }
+    SL_TRY(endpoint_check(endpoint, "S3", &target.endpoint, e));
+    target.endpoint = sl_arena_copy(a, target.endpoint);
+    if (target.endpoint.ptr == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "memory for the AWS endpoint ran out");
+    }
+    *ret = target;
     return SL_OK;
 }
 

@@ -25,6 +25,18 @@ struct sl_aws_target {
 sl_rc sl_aws_target_find(const struct sl_config *cfg, struct sl_arena *a, struct sl_aws_target *ret,
                          struct sl_err *e) SL_MUST_CHECK;
 
+/* Where the objects of S3 are, for whoever reads the queue of `queue`.
+ *
+ *     endpoint  AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, profile, else S3 of the queue's region
+ *
+ * Owns:    *ret lives in `a`, and shares queue's identity
+ * Errors:  as sl_aws_target_find
+ * Blocks:  on files
+ */
+sl_rc sl_aws_target_s3(const struct sl_config *cfg, const struct sl_aws_target *queue,
+                       struct sl_arena *a, struct sl_aws_target *ret, struct sl_err *e)
+    SL_MUST_CHECK;
+
 /* The region in a queue URL's host (sqs.REGION.amazonaws.com and its older forms); "" if none. */
 sl_str sl_aws_region_of_url(sl_str url);
 

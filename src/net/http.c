@@ -156,6 +156,7 @@ static struct sl_http_call *call_new(void)
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -200,14 +201,14 @@ static bool call_headers(struct sl_http_call *call, const char *const *headers)
 /* The handle remembers its last request. */
 static bool call_method(CURL *easy, const struct sl_http_request *request)
 {
+    static const char *const custom[] = { [SL_HTTP_PUT] = "PUT", [SL_HTTP_DELETE] = "DELETE" };
     const char *body = request->body.len > 0 ? request->body.ptr : "";
 
-    if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
-                         request->method == SL_HTTP_PUT ? "PUT" : NULL) != CURLE_OK ||
+    if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom[request->method]) != CURLE_OK ||
         curl_easy_setopt(easy, CURLOPT_PROXY, request->is_direct ? "" : NULL) != CURLE_OK) {
         return false;
     }
-    if (request->method == SL_HTTP_GET) {
+    if (request->method == SL_HTTP_GET || request->method == SL_HTTP_DELETE) {
         return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
     }
     return curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&

@@ -21,14 +21,14 @@ struct sl_http_reply {
     char error_code[96];     /* header x-amzn-query-error, up to ';' */
 };
 
-enum sl_http_method { SL_HTTP_POST, SL_HTTP_GET, SL_HTTP_PUT };
+enum sl_http_method { SL_HTTP_POST, SL_HTTP_GET, SL_HTTP_PUT, SL_HTTP_DELETE };
 
 struct sl_http_request {
     enum sl_http_method method;
     bool is_direct; /* through no proxy, whatever the environment says */
     const char *url;
     const char *const *headers; /* "Name: value", NULL at the end; copied */
-    sl_str body;                /* copied; a GET has none */
+    sl_str body;                /* copied; a GET or DELETE has none */
     size_t reply_max_bytes;
     unsigned timeout_ms; /* for the whole of it */
 

@@ -136,7 +136,8 @@ static sl_rc load_failed(const struct sl_err *failure, struct sl_err *e)
     return failure->rc;
 }
 
-sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
+sl_rc sl_pipeline_persist(struct sl_pipeline *p, struct sl_batch *b, sl_attempt *once,
+                          struct sl_err *e)
 {
     struct outage outage = { 0 };
     struct sl_err failure;
@@ -145,7 +146,7 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
     do {
         /* Before each attempt: one that failed may have given verdicts. */
         SL_TRY(sl_seal_verdicts(p, b, e));
-        rc = load_once(p, b, &failure);
+        rc = once(p, b, &failure);
         count_outcomes(p, b);
         if (rc != SL_OK && rc != SL_ROW) {
             if (sl_rc_fate(rc) != SL_FATE_RETRY || gives_up(p)) {
@@ -155,6 +156,12 @@ sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
         }
     } while (rc != SL_OK);
     outage_over(p, &outage);
+    return SL_OK;
+}
+
+sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e)
+{
+    SL_TRY(sl_pipeline_persist(p, b, load_once, e));
     p->patience_s = 0;
     sl_count(&p->counters->batches, 1);
     SL_LOG(SL_LOG_DEBUG, "a batch is committed", sl_field_int("sluice.messages", b->n));

@@ -8,6 +8,7 @@ static sl_rc batch_run(struct sl_pipeline *p, struct sl_batch *b, struct sl_err 
 {
     SL_FAULT_POINT(received);
     sl_pulse_enter(&p->pulse, SL_STAGE_decode);
+    SL_TRY(sl_objects_fetch(p, b, e));
     SL_TRY(sl_stage_decode(p, b, e)); /* 2 decode */
     SL_FAULT_POINT(decoded);
     sl_pulse_enter(&p->pulse, SL_STAGE_mask);
@@ -20,10 +21,12 @@ static sl_rc batch_run(struct sl_pipeline *p, struct sl_batch *b, struct sl_err 
  * smaller batches: the same again would fail again. */
 static void batch_size(struct sl_pipeline *p, unsigned n, sl_rc rc)
 {
+    const unsigned most = p->s3 != NULL ? SL_BATCH_ROWS_S3 : SL_BATCH_ROWS;
+
     if (rc == SL_NOMEM && n > 0) {
         p->batch_rows = n / 2 < SL_BATCH_ROWS_MIN ? SL_BATCH_ROWS_MIN : n / 2;
-    } else if (rc == SL_OK && n > 0 && p->batch_rows < SL_BATCH_ROWS) {
-        p->batch_rows = p->batch_rows > SL_BATCH_ROWS / 2 ? SL_BATCH_ROWS : 2 * p->batch_rows;
+    } else if (rc == SL_OK && n > 0 && p->batch_rows < most) {
+        p->batch_rows = p->batch_rows > most / 2 ? most : 2 * p->batch_rows;
     }
 }
 
@@ -43,6 +46,7 @@ sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_
     p->source.ops->ack(p->source.self, &b); /* 5 ack: only what has an outcome, so is committed */
     p->source.ops->release(p->source.self,
                            &b); /* and the rest goes back: nothing, if all is well */
+    sl_objects_delete(p, &b);
     batch_size(p, b.n, rc);
     *ret_n = b.n;
     return rc;

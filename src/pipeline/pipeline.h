@@ -13,6 +13,7 @@
 #include "sink/sink.h"
 #include "sink/vault.h"
 #include "source/dead_queue.h"
+#include "source/s3.h"
 #include "source/source.h"
 #include "telemetry/counters.h"
 
@@ -26,6 +27,7 @@ struct sl_pipeline {
     struct sl_keyring *masks_ring;    /* held: the one that the masks were made from */
     struct sl_vault *vault;           /* NULL: there is none */
     struct sl_dead_queue *dead_queue; /* NULL: bad records go elsewhere */
+    struct sl_s3 *s3;                 /* NULL: bodies point to no objects */
     const char *awaited;              /* what the last attempt to load needed: "the database" */
     struct sl_hmac *ledger_mac;       /* of values that messages are known by; NULL: by their ids */
     struct sl_json_parser *parser;
@@ -39,6 +41,7 @@ struct sl_pipeline {
 
 enum {
     SL_BATCH_ROWS = 10000,
+    SL_BATCH_ROWS_S3 = 50,    /* pointers are small, and what they point to is not */
     SL_BATCH_ROWS_MIN = 10,   /* one reply of SQS goes into it whole */
     SL_BATCH_BYTES = 1 << 30, /* hostile bodies become large trees; a cap there must be */
 };
@@ -65,6 +68,21 @@ void sl_pipeline_await_sink(struct sl_pipeline *p);
 sl_rc sl_stage_decode(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 sl_rc sl_stage_mask(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
 sl_rc sl_stage_load(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
+
+/* What is tried again and again. */
+typedef sl_rc sl_attempt(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e);
+
+/* Try until it is done: what can work later is an outage of p->awaited, which is waited out.
+ * Errors: as sl_pipeline_run_once; Blocks: in the worker's wait */
+sl_rc sl_pipeline_persist(struct sl_pipeline *p, struct sl_batch *b, sl_attempt *once,
+                          struct sl_err *e) SL_MUST_CHECK;
+
+/* Fetch the objects that bodies point to, if they do.
+ * Errors: as sl_pipeline_run_once; Blocks: in the worker's wait */
+sl_rc sl_objects_fetch(struct sl_pipeline *p, struct sl_batch *b, struct sl_err *e) SL_MUST_CHECK;
+
+/* Delete those of what is committed, if so configured.  Blocks: in the worker's wait */
+void sl_objects_delete(struct sl_pipeline *p, const struct sl_batch *b);
 
 /* Make the masks anew if the ring has become another.  A failure leaves the old ones in force. */
 void sl_masks_refresh(struct sl_pipeline *p);

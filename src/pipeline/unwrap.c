@@ -109,6 +109,11 @@ static sl_rc envelope_read(enum sl_envelope kind, struct sl_json_parser *parser,
 
 /* ---- encodings ------------------------------------------------------------------------------- */
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* Some encoders break lines. */
 static sl_rc without_space(sl_str text, struct sl_arena *a, sl_str *ret, struct sl_err *e)
 {
@@ -119,7 +124,7 @@ static sl_rc without_space(sl_str text, struct sl_arena *a, sl_str *ret, struct 
         return SL_FAIL(e, SL_NOMEM, "could not hold %zu bytes of a body", text.len);
     }
     for (size_t i = 0; i < text.len; i++) {
-        if (memchr(" \t\r\n", text.ptr[i], 4) == NULL) {
+        if (!is_space(text.ptr[i])) {
             copy[n++] = text.ptr[i];
         }
     }
@@ -204,11 +209,11 @@ sl_rc sl_unwrap(const struct sl_config *cfg, struct sl_json_parser *parser,
                 enum sl_reason *ret_reason, struct sl_err *e)
 {
     enum sl_reason reason = SL_REASON_NONE;
-    struct sl_content c = { .body = r->body,
+    struct sl_content c = { .body = r->has_object ? r->object : r->body,
                             .attributes = r->attributes,
                             .attributes_n = r->attributes_n };
 
-    if (cfg->envelope != SL_ENVELOPE_NONE) {
+    if (sl_config_has_own_attributes(cfg)) {
         SL_TRY(envelope_read(cfg->envelope, parser, a, &c, &reason, e));
     }
     if (reason == SL_REASON_NONE && cfg->encoding == SL_ENCODING_GZIP_BASE64) {

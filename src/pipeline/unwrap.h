@@ -18,7 +18,7 @@ struct sl_content {
 
 /* Take the body of a record out of the envelope and the encoding that the configuration names.
  *
- * Shape:   r->body is followed by SL_JSON_PADDING readable bytes; the result has at most
+ * Shape:   r->body and r->object are followed by SL_JSON_PADDING readable bytes; the result has at most
  *          SL_CONTENT_MAX bytes, or is r->body itself
  * Owns:    *ret lives in `a`, and borrows the record
  * Returns: in *ret_reason what is wrong with the body; *ret is set when that is SL_REASON_NONE

@@ -87,6 +87,9 @@ struct sl_record {
     unsigned attributes_n;
     const struct sl_attribute *attributes;
     sl_cleartext body;
+    sl_cleartext object; /* of S3, that the body points to, */
+    bool has_object;     /* once it is fetched */
+    sl_str object_path;  /* and where it is */
     bool is_line; /* of a file: its id says where it stands, and wants a mark of what it says */
     void *lease;  /* the source's own mark, for ack */
 

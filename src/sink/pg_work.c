@@ -60,9 +60,9 @@ sl_rc sl_pg_work_init(struct sl_pg_work *w, struct sl_batch *b, const struct sl_
     unsigned n = 0;
 
     *w = (struct sl_pg_work){
-        .entries = sl_arena_calloc(a, b->n + 1, sizeof *w->entries),
+        .entries = sl_arena_calloc(a, b->n + 1, sizeof(struct sl_pg_entry *)),
         .sorted = sl_arena_calloc(a, b->n + 1, sizeof *w->sorted),
-        .keys = sl_arena_calloc(a, b->n + 1, sizeof *w->keys),
+        .keys = sl_arena_calloc(a, b->n + 1, sizeof(struct sl_pg_entry *)),
         .repeats = sl_arena_calloc(a, b->n + 1, sizeof *w->repeats),
         .batch_id = b->id,
     };
@@ -109,7 +109,8 @@ static int key_cmp(const void *key, const void *member)
 struct sl_pg_entry *sl_pg_range_find(const struct sl_pg_range *range,
                                      const struct sl_ledger_key *key)
 {
-    struct sl_pg_entry **found = bsearch(key, range->keys, range->n, sizeof *range->keys, key_cmp);
+    struct sl_pg_entry **found =
+        bsearch(key, range->keys, range->n, sizeof(struct sl_pg_entry *), key_cmp);
 
     return found == NULL ? NULL : *found;
 }

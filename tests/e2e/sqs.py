@@ -15,7 +15,7 @@ from wait import eventually
 
 REGION = "us-east-1"
 POLICY = ('{"Version":"2012-10-17","Statement":'
-          '[{"Effect":"Allow","Action":["sqs:*","sns:*","sts:AssumeRole"],"Resource":"*"}]}')
+          '[{"Effect":"Allow","Action":["sqs:*","sns:*","s3:*","sts:AssumeRole"],"Resource":"*"}]}')
 TRUST = ('{"Version":"2012-10-17","Statement":'
          '[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"*"}}]}')
 

@@ -2,10 +2,14 @@
 import base64
 import gzip
 import json
+import socket
+import threading
 
 import pytest
 
 from events import BAD, login, logins
+from pg import free_port
+from sluice import wait_for_text
 
 
 def pack(text):
@@ -113,3 +117,115 @@ def test_a_value_is_erased_from_dead_letters_that_are_packed(sluice, queue, db):
                          stdin=b"192.0.2.177\n")
     assert "1 dead letter" in result.text
     assert db.count("sluice.dead_letter") == 1
+
+
+# ---- pointers to objects of S3
+
+CLASS = "software.amazon.payloadoffloading.PayloadS3Pointer"
+
+
+def pointer(bucket, key, name=CLASS):
+    """As the extended client of AWS writes it."""
+    return json.dumps([name, {"s3BucketName": bucket, "s3Key": key}], separators=(",", ":"))
+
+
+@pytest.fixture
+def bucket(moto, queue):
+    s3 = moto.client("s3", moto.key_id, moto.secret)
+    s3.create_bucket(Bucket=queue.name)
+
+    def put(key, body):
+        s3.put_object(Bucket=queue.name, Key=key, Body=body.encode())
+        return pointer(queue.name, key)
+
+    put.name = queue.name
+    put.keys = lambda: {o["Key"] for o in s3.list_objects_v2(Bucket=queue.name)["Contents"]}
+    return put
+
+
+class Gate:
+    """A port that nobody listens on, until it is opened and leads to another."""
+
+    def __init__(self, to):
+        self.to, self.port = to, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.listener = socket.socket()
+
+    def open(self):
+        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.to))
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self.copy, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def copy(source, target):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.close()
+
+
+def test_objects_that_messages_point_to_are_rows(sluice, queue, db, bucket):
+    sluice.settings["envelope"] = "s3"
+    large = json.loads(login(3)) | {"padding": "x" * (2 << 20)}
+    old = bucket("old", login(4)).replace(CLASS, "com.amazon.sqs.javamessaging.MessageS3Pointer")
+    queue.send([login(0), bucket("plain", login(1)), bucket("a b/\u00fc+%7E/../c", login(2)),
+                bucket("large", json.dumps(large)), old])
+    summary = sluice.drain()
+    assert (summary.loaded, summary.dead_lettered) == (5, 0), summary.line
+    assert users(db) == [f"user-{n:04}" for n in range(5)]
+    assert len(bucket.keys()) == 4, "they are left to the bucket's own rules"
+
+
+def test_a_pointer_to_nothing_costs_itself_only(sluice, queue, db, bucket):
+    sluice.settings["envelope"] = "s3"
+    queue.send([bucket("a", login(1)), pointer(bucket.name, "gone"), pointer("no-such-bucket", "a"),
+                pointer("..", "a"), pointer(bucket.name, ""), bucket("empty", ""),
+                bucket("huge", "x" * ((16 << 20) + 1)), json.dumps([CLASS]), bucket("bad", BAD)])
+    summary = sluice.drain()
+    assert (summary.loaded, summary.dead_lettered) == (1, 8), summary.line
+    assert sorted(r for r, in db.rows("SELECT reason FROM sluice.dead_letter")) == [
+        "bad_envelope", "bad_envelope", "content_too_large", "empty_body", "missing_field",
+        "not_an_object", "object_missing", "object_missing"]
+    number = db.one("SELECT id FROM sluice.dead_letter WHERE reason = 'missing_field'")
+    shown = sluice.good("dead", "show", str(number), "-c", sluice.path)
+    assert shown.text.strip() == pointer(bucket.name, "bad"), "the letter keeps the pointer"
+    refused = sluice.call("dead", "retry", "-c", sluice.path)
+    assert refused.rc == 78 and "envelope: s3" in refused.err
+
+
+def test_objects_are_deleted_if_asked_once_they_are_rows(sluice, queue, db, bucket):
+    sluice.settings.update(envelope="s3", delete_objects=True)
+    queue.send([bucket("good", login(1)), bucket("bad", BAD)])
+    assert sluice.drain().loaded == 1
+    assert bucket.keys() == {"bad"}, "a dead letter points to it"
+    sluice.settings["pipeline"] = "another"
+    queue.send([pointer(bucket.name, "good")])
+    assert sluice.drain().dead_lettered == 1
+
+
+@pytest.mark.fault("S3", "not there, and then it is")
+def test_s3_that_is_away_is_waited_for(sluice, queue, db, bucket, moto):
+    gate = Gate(moto.port)
+    sluice.env["AWS_ENDPOINT_URL_S3"] = gate.url
+    sluice.settings["envelope"] = "s3"
+    queue.send([bucket(f"k{n}", body) for n, body in enumerate(logins(20))])
+    running = sluice.begin("--until-empty")
+    wait_for_text(running, "S3 is away; waiting")
+    assert db.count() == 0 and queue.counts()[0] + queue.counts()[1] == 20
+    gate.open()
+    summary = running.wait().summary
+    gate.close()
+    assert (summary.loaded, summary.dead_lettered) == (20, 0), summary.line
+    assert db.count() == 20

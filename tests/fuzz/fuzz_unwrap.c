@@ -1,14 +1,16 @@
-/* tests/fuzz/fuzz_unwrap.c - any bytes as a body in an envelope or an encoding: what comes out stays
+/* tests/fuzz/fuzz_unwrap.c - any bytes as a body in an envelope or an encoding, or as a pointer: what comes out stays
  * below its limit and has readable bytes behind it, and a refusal gives nothing out.
  *
  * The first byte chooses the envelope and the encoding.  Packed by this program, any content comes
  * out as it was.
  */
+#include <ctype.h>
 #include <zlib.h>
 
 #include "base/base64.h"
 #include "fuzz.h"
 #include "pipeline/unwrap.h"
+#include "source/s3.h"
 
 enum { BODY_MAX = 64 << 10 };
 
@@ -69,6 +71,23 @@ static void check_packed(sl_str content, struct sl_arena *a)
          "what was packed comes out as something else");
 }
 
+/* Nothing that a message says gets out of its part of the URL. */
+static void check_pointer(sl_str body, struct sl_arena *a)
+{
+    enum sl_reason reason = SL_REASON_NONE;
+    sl_str path = { 0 };
+
+    must(sl_s3_pointer(parser, sl_cleartext_of(padded(a, body, '{')), a, &path, &reason, NULL) ==
+             SL_OK,
+         "no memory");
+    must(path.len == 0 || (reason == SL_REASON_NONE && memchr(path.ptr, '/', path.len) != NULL),
+         "a path without a bucket");
+    for (size_t i = 0; i < path.len; i++) {
+        must(strchr("%/-_.~", path.ptr[i]) != NULL || isalnum((unsigned char)path.ptr[i]),
+             "a path that is no path");
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct sl_content c = { 0 };
@@ -92,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         must(c.body.secret == NULL, "a refusal that gives something out");
     }
     check_packed(body, &a);
+    check_pointer(body, &a);
     sl_arena_done(&a);
     return 0;
 }

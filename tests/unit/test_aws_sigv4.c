@@ -169,6 +169,39 @@ static void signs_as_aws_published(void **state)
     }
 }
 
+/* Source: "Example: GET Object", Amazon S3 API Reference, "Signature Calculations for the
+ * Authorization Header". */
+static void signs_the_get_of_an_object_as_aws_published(void **state)
+{
+    static const struct sl_sigv4_header headers[] = {
+        HEADER("host", "examplebucket.s3.amazonaws.com"),
+        HEADER("range", "bytes=0-9"),
+        HEADER("x-amz-content-sha256",
+               "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        HEADER("x-amz-date", "20130524T000000Z"),
+    };
+    const struct sl_aws_creds creds = {
+        .access_key_id = SL_STR("AKIAIOSFODNN7EXAMPLE"),
+        .secret_access_key = SL_STR("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    };
+    const struct sl_sigv4_request request = {
+        .method = SL_STR("GET"), .path = SL_STR("/test.txt"), .headers = headers, .headers_n = 4
+    };
+    SL_AUTO(sl_buf_done) struct sl_buf out;
+    struct sl_sigv4_key key = { 0 };
+
+    (void)state;
+    sl_buf_init(&out, 4096);
+    assert_int_equal(sl_sigv4_sign(&request, &creds, SL_STR("us-east-1"), SL_STR("s3"),
+                                   INT64_C(1369353600000), &key, &out, NULL),
+                     SL_OK);
+    sl_buf_add_char(&out, '\0');
+    assert_string_equal(
+        out.ptr, "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/"
+                 "aws4_request, SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
+                 "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+}
+
 /* Source: "Examples of how to derive a signing key", AWS General Reference. */
 static void derives_the_published_keys(void **state)
 {
@@ -274,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs_as_aws_published),
+        cmocka_unit_test(signs_the_get_of_an_object_as_aws_published),
         cmocka_unit_test(derives_the_published_keys),
         cmocka_unit_test(keeps_the_key_for_a_day_and_no_longer),
         cmocka_unit_test(signs_the_body),

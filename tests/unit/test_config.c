@@ -190,7 +190,8 @@ static void refuses_an_unknown_setting(void **state)
     refused(
         HEAD COLUMN "sourse: {}\n",
         "s.yaml:5:1: unknown setting \"sourse\"; did you mean \"source\"? allowed here: source, "
-        "envelope, encoding, keys, vault, sink, pipeline, dedup, dedup_window, ledger_days, "
+        "envelope, encoding, delete_objects, keys, vault, sink, pipeline, dedup, dedup_window, "
+        "ledger_days, "
         "dead_letter, "
         "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
         "allow_cleartext, "
@@ -207,6 +208,7 @@ static void refuses_an_unknown_setting(void **state)
         "value, key, iv, convert");
     refused("metrics: {}\n",
             "s.yaml:1:1: unknown setting \"metrics\"; allowed here: source, envelope, encoding, "
+            "delete_objects, "
             "keys, vault, sink, "
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
@@ -219,6 +221,7 @@ static void refuses_a_dotted_or_a_cut_name(void **state)
     (void)state;
     refused("keys.file: x\n",
             "s.yaml:1:1: unknown setting \"keys.file\"; allowed here: source, envelope, encoding, "
+            "delete_objects, "
             "keys, vault, sink, "
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
@@ -374,8 +377,13 @@ static void takes_an_envelope_and_an_encoding_that_go_together(void **state)
     sl_config_done(&cfg);
     refused("envelope: eventbridge\nencoding: gzip+base64\n" HEAD COLUMN,
             "s.yaml:2:11: the detail of an EventBridge event is an object: leave out encoding");
+    accepted("envelope: s3\nencoding: gzip+base64\ndelete_objects: true\n" HEAD COLUMN);
+    refused("delete_objects: true\n" HEAD COLUMN,
+            "s.yaml:1:17: delete_objects needs envelope: s3 and dedup: message_id");
+    refused("envelope: s3\ndelete_objects: true\ndedup: body\n" HEAD COLUMN,
+            "s.yaml:2:17: delete_objects needs envelope: s3 and dedup: message_id");
     refused("envelope: auto\n" HEAD COLUMN,
-            "s.yaml:1:11: envelope cannot be \"auto\"; allowed: none, sns, eventbridge");
+            "s.yaml:1:11: envelope cannot be \"auto\"; allowed: none, sns, eventbridge, s3");
 }
 
 static bool is_keyed(const char *dedup, const char *queue_url)
@@ -542,6 +550,8 @@ static void refuses_what_a_line_of_a_file_has_not(void **state)
             "that no two events share, or dedup: body");
     refused(FILES "dedup: field:$attribute.id\n" KEYS SINK COLUMN,
             "s.yaml:2:8: a line of a file has no $attribute.id: say a field of the body");
+    refused("envelope: s3\n" FILES "dedup: body\n" KEYS SINK COLUMN,
+            "s.yaml:1:11: envelope: s3 is for a queue, whose identity fetches the objects");
     refused(FILES "dedup: body\ndead_letter: leave\n" KEYS SINK COLUMN,
             "s.yaml:3:14: bad lines of a file go to the table: dead_letter: leave is for a queue");
     refused(FILES "dedup: body\ndead_letter: queue:http://h/q\n" KEYS SINK COLUMN,
@@ -1118,6 +1128,7 @@ static void never_replaces_a_name(void **state)
     refused(
         "${SL_TEST_B}: x\n",
         "s.yaml:1:1: unknown setting \"${SL_TEST_B}\"; allowed here: source, envelope, encoding, "
+        "delete_objects, "
         "keys, vault, sink, "
         "pipeline, dedup, dedup_window, ledger_days, dead_letter, "
         "dead_letter_days, outage_patience, stall_after, workers, memory, linger, allow_cleartext, "

@@ -1,0 +1,112 @@
+/* tests/unit/test_s3.c - what is a pointer to an object, and where it points. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "source/s3.h"
+
+#define NOW  "software.amazon.payloadoffloading.PayloadS3Pointer"
+#define THEN "com.amazon.sqs.javamessaging.MessageS3Pointer"
+
+static enum sl_reason read_pointer(const char *body, char path[static 4096])
+{
+    SL_AUTO(sl_json_parser_freep) struct sl_json_parser *parser = NULL;
+    SL_AUTO(sl_arena_done) struct sl_arena a;
+    enum sl_reason reason = SL_REASON_REFUSED;
+    sl_cleartext padded;
+    sl_str found;
+
+    sl_arena_init(&a, 1 << 20, 4096);
+    assert_int_equal(sl_json_parser_new(16 << 10, &parser, NULL), SL_OK);
+    assert_int_equal(sl_json_padded(sl_cleartext_of(sl_str_of(body)), &a, &padded, NULL), SL_OK);
+    assert_int_equal(sl_s3_pointer(parser, padded, &a, &found, &reason, NULL), SL_OK);
+    (void)snprintf(path, 4096, "%" SL_FMT, SL_ARG(found));
+    return reason;
+}
+
+static void points_to(const char *body, const char *path)
+{
+    char found[4096];
+
+    assert_string_equal(sl_reason_code(read_pointer(body, found)), "");
+    assert_string_equal(found, path);
+}
+
+static void pointers_of_both_clients_are_read(void **state)
+{
+    (void)state;
+    points_to("[\"" NOW "\",{\"s3BucketName\":\"logins\",\"s3Key\":\"0f-17\"}]", "logins/0f-17");
+    points_to(" [ \"" THEN "\", {\"s3Key\":\"k\",\"s3BucketName\":\"a.b-c\"} ]\n", "a.b-c/k");
+}
+
+static void a_key_is_encoded_as_in_a_url(void **state)
+{
+    (void)state;
+    points_to("[\"" NOW "\",{\"s3BucketName\":\"abc\",\"s3Key\":\"a/b c+\\u00fc%?#&=~../\"}]",
+              "abc/a/b%20c%2B%C3%BC%25%3F%23%26%3D~../");
+}
+
+static void other_bodies_are_no_pointers(void **state)
+{
+    static const char *const bodies[] = {
+        "",
+        " ",
+        "{}",
+        "{\"s3BucketName\":\"abc\",\"s3Key\":\"k\"}",
+        "[",
+        "[]",
+        "[1,2]",
+        "[\"" NOW "\"]",
+        "[\"" NOW "\",{},{}]",
+        "[\"PayloadS3Pointer\",{}]",
+        "[{},\"" NOW "\"]",
+        "\"" NOW "\"",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        points_to(bodies[i], "");
+    }
+}
+
+static void a_pointer_to_nowhere_is_refused(void **state)
+{
+    static const char *const places[] = {
+        "{}",
+        "[]",
+        "1",
+        "{\"s3BucketName\":\"abc\"}",
+        "{\"s3Key\":\"k\"}",
+        "{\"s3BucketName\":\"abc\",\"s3Key\":\"\"}",
+        "{\"s3BucketName\":\"abc\",\"s3Key\":1}",
+        "{\"s3BucketName\":\"ab\",\"s3Key\":\"k\"}",
+        "{\"s3BucketName\":\"a/b\",\"s3Key\":\"k\"}",
+        "{\"s3BucketName\":\"a%2fb\",\"s3Key\":\"k\"}",
+        "{\"s3BucketName\":\"abc\\u0000\",\"s3Key\":\"k\"}",
+    };
+    char body[256];
+    char path[4096];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        (void)snprintf(body, sizeof body, "[\"" NOW "\",%s]", places[i]);
+        assert_string_equal(sl_reason_code(read_pointer(body, path)), "bad_envelope");
+        assert_string_equal(path, "");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pointers_of_both_clients_are_read),
+        cmocka_unit_test(a_key_is_encoded_as_in_a_url),
+        cmocka_unit_test(other_bodies_are_no_pointers),
+        cmocka_unit_test(a_pointer_to_nowhere_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
