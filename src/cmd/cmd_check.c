@@ -5,6 +5,7 @@
 #include "app.h"
 #include "app_ledger.h"
 #include "base/clock.h"
+#include "cmd/check_peek.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "config/settings.h"
@@ -30,7 +31,10 @@ const char sl_help_check[] =
     "One line each: ok, warn or FAIL. Exit status: 0 when nothing fails, 1 when something does.\n"
     "QUEUE_URL in place of a file: as for 'sluice run'.\n"
     "\n"
-    "Options:\n" SL_OPTIONS_HELP "\n"
+    "Options:\n" SL_OPTIONS_HELP "      --peek             receive up to ten messages, say what "
+    "they come in, and hand them back:\n"
+    "                         their receive counts rise by one\n"
+    "\n"
     "Examples:\n"
     "  sluice check -c sluice.yaml\n"
     "  sluice check -c sluice.yaml && sluice run -c sluice.yaml\n";
@@ -45,6 +49,7 @@ struct checks {
     struct sl_keyring *ring;
     struct sl_pg_conn conn;
     struct sl_pg_target target;
+    bool peeks; /* look at messages */
     unsigned failed;
 };
 
@@ -120,6 +125,21 @@ static bool allowed(struct checks *c, const char *what, const char *right, sl_rc
     say("FAIL", what, "%s is not allowed: %s", right, e->msg);
     c->failed++;
     return false;
+}
+
+static void check_messages(struct checks *c)
+{
+    SL_AUTO(sl_arena_done) struct sl_arena a;
+    SL_AUTO(sl_buf_done) struct sl_buf good = { .max_bytes = 4096 };
+    SL_AUTO(sl_buf_done) struct sl_buf warnings = { .max_bytes = 4096 };
+    struct sl_err e;
+
+    sl_arena_init(&a, 1 << 30, 64 << 10);
+    if (c->peeks && passed(c, "messages",
+                           sl_check_peek(c->cfg, &c->aws, c->wire, &a, &good, &warnings, &e), &e)) {
+        (void)say_lines("ok", "messages", &good);
+        (void)say_lines("warn", "messages", &warnings);
+    }
 }
 
 static void check_rights_on_queue(struct checks *c)
@@ -255,6 +275,7 @@ static void check_queue(struct checks *c)
             c->cfg->dead_letter == SL_DEAD_LETTER_LEAVE ? ", and a bad one holds up its group"
                                                         : "");
     }
+    check_messages(c);
     check_rights_on_queue(c);
     check_leave(c, &queue);
     check_clock(c, &queue);
@@ -461,9 +482,9 @@ static void check_vault(struct checks *c)
     sl_pg_close(&conn);
 }
 
-static unsigned check_all(const struct sl_config *cfg)
+static unsigned check_all(const struct sl_config *cfg, bool peeks)
 {
-    struct checks c = { .cfg = &c.found, .found = *cfg };
+    struct checks c = { .cfg = &c.found, .found = *cfg, .peeks = peeks };
 
     sl_arena_init(&c.arena, 16 << 20, 16 << 10);
     say("ok", "config", "%" SL_FMT ": %u columns", SL_ARG(cfg->file), cfg->columns_n);
@@ -485,13 +506,20 @@ static unsigned check_all(const struct sl_config *cfg)
     return c.failed;
 }
 
-static sl_rc check_parse(int argc, char **argv, struct sl_options *o, struct sl_err *e)
+static sl_rc check_parse(int argc, char **argv, struct sl_options *o, bool *ret_peeks,
+                         struct sl_err *e)
 {
-    static const struct option options[] = { SL_OPTIONS_LONG, { 0 } };
+    static const struct option options[] = { SL_OPTIONS_LONG,
+                                             { "peek", no_argument, NULL, 'p' },
+                                             { 0 } };
     int option;
 
     opterr = 0;
     while ((option = getopt_long(argc, argv, SL_OPTIONS_SHORT, options, NULL)) != -1) {
+        if (option == 'p') {
+            *ret_peeks = true;
+            continue;
+        }
         SL_TRY(sl_options_take(o, option, optarg, e));
     }
     return sl_options_take_queue(o, argc, e);
@@ -502,10 +530,11 @@ int sl_cmd_check(int argc, char **argv)
     struct sl_options o;
     struct sl_config cfg;
     struct sl_err e;
+    bool peeks = false;
     unsigned failed;
 
     sl_options_init(&o, argv);
-    if (check_parse(argc, argv, &o, &e) != SL_OK) {
+    if (check_parse(argc, argv, &o, &peeks, &e) != SL_OK) {
         return sl_cmd_fail("check", &e);
     }
     if (o.wants_help) {
@@ -518,7 +547,7 @@ int sl_cmd_check(int argc, char **argv)
         say("FAIL", "config", "%s", e.msg);
         return 1;
     }
-    failed = check_all(&cfg);
+    failed = check_all(&cfg, peeks);
     sl_config_done(&cfg);
     return failed > 0;
 }

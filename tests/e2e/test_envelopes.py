@@ -119,6 +119,29 @@ def test_a_value_is_erased_from_dead_letters_that_are_packed(sluice, queue, db):
     assert db.count("sluice.dead_letter") == 1
 
 
+def test_check_says_what_the_messages_come_in(sluice, queue, topic):
+    sluice.make_keys()
+    topic(login(0))
+    topic(pack(login(1)))
+    queue.send([login(2), pack(login(3)), event(4, {}), pointer("bucket", "key"), "x"])
+
+    def peek():
+        result = sluice.call("check", "--peek", "-c", sluice.write())
+        assert queue.counts() == (7, 0, 0), "they are handed back"
+        return [line for line in result.text.splitlines() if " messages " in line[:16]]
+
+    assert peek() == [
+        "ok    messages  2 of 7 are in the envelope and encoding that are configured",
+        "warn  messages  1 of 7 are packed notifications of SNS, which is envelope: sns and "
+        "encoding: gzip+base64",
+        "warn  messages  1 of 7 are notifications of SNS, which is envelope: sns",
+        "warn  messages  1 of 7 are events of EventBridge, which is envelope: eventbridge",
+        "warn  messages  1 of 7 are pointers to objects of S3, which is envelope: s3",
+        "warn  messages  1 of 7 are packed, which is encoding: gzip+base64"]
+    sluice.settings["envelope"] = "sns"
+    assert "warn  messages  2 of 7 are not packed, which is no envelope and no encoding" in peek()
+
+
 # ---- pointers to objects of S3
 
 CLASS = "software.amazon.payloadoffloading.PayloadS3Pointer"
