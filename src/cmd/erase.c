@@ -316,7 +316,7 @@ static sl_rc vault_delete(struct sl_erase *x, int64_t *ret, struct sl_err *e)
 
     SL_TRY(vault_sql(x, "DELETE", &sql, e));
     SL_TRY(sl_pg_connect(&x->vault, e));
-    SL_TRY(run(&x->vault, "BEGIN", NULL, 0, NULL, e));
+    SL_TRY(run(&x->vault, SL_PG_BEGIN, NULL, 0, NULL, e));
     return delete_run(&x->vault, sql.ptr, &tokens, 1, ret, e);
 }
 
@@ -392,7 +392,7 @@ sl_rc sl_erase_delete(struct sl_erase *x, const struct sl_erase_counts *counts, 
     struct sl_erase_counts done = { 0 };
 
     SL_TRY(sl_pg_connect(&x->conn, e)); /* it may have been a while */
-    SL_TRY(run(&x->conn, "BEGIN", NULL, 0, NULL, e));
+    SL_TRY(run(&x->conn, SL_PG_BEGIN, NULL, 0, NULL, e));
     if (is_any) {
         SL_TRY(rows_delete(x, &done.rows, e));
         SL_TRY(letters_delete(x, &done.letters, e));

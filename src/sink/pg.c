@@ -111,14 +111,6 @@ static sl_rc load_asking(struct pg_sink *p, const struct pg_attempt *at, struct 
 
 /* ---- a range of entries ------------------------------------------------------------------------ */
 
-static void rollback(struct pg_sink *p)
-{
-    if (p->conn.pg != NULL && PQtransactionStatus(p->conn.pg) != PQTRANS_IDLE &&
-        sl_pg_exec(&p->conn, SL_PG_SESSION, "ROLLBACK", NULL, 0, NULL, NULL) != SL_OK) {
-        sl_pg_close(&p->conn);
-    }
-}
-
 static void decide(struct pg_sink *p, struct sl_pg_entry *const *entries, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -148,12 +140,12 @@ static sl_rc attempt(struct pg_sink *p, const struct pg_attempt *at, struct sl_e
     p->conn.fault = (struct sl_pg_fault){ 0 };
     rc = load_optimistic(p, at, e);
     if (rc != SL_OK && sl_pg_err_is_ledger(&p->conn.fault)) {
-        rollback(p);
+        sl_pg_rollback(&p->conn);
         p->conn.fault = (struct sl_pg_fault){ 0 };
         rc = load_asking(p, at, e);
     }
     if (rc != SL_OK || at->is_trial) {
-        rollback(p);
+        sl_pg_rollback(&p->conn);
     }
     return rc;
 }

@@ -42,5 +42,5 @@ sl_rc sl_pg_audit_add(struct sl_pg_conn *c, const struct sl_audit *audit, struct
         text_param(audit->reason),
     };
 
-    return sl_pg_exec(c, SL_PG_SESSION, sql, params, PARAMS, NULL, e);
+    return sl_pg_write(c, SL_PG_SESSION, sql, params, PARAMS, NULL, e);
 }

@@ -146,10 +146,6 @@ static bool secret_has_changed(struct sl_pg_conn *c)
 
 sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e)
 {
-    static const char session[] =
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');"
-        "SET lock_timeout = '10s'";
     sl_rc rc;
 
     if (c->pg != NULL && PQstatus(c->pg) == CONNECTION_OK) {
@@ -157,15 +153,7 @@ sl_rc sl_pg_connect(struct sl_pg_conn *c, struct sl_err *e)
     }
     conn_drop(c);
     rc = conn_open(c, e);
-    if (rc == SL_DENIED && secret_has_changed(c)) {
-        rc = conn_open(c, e);
-    }
-    SL_TRY(rc);
-    rc = sl_pg_exec(c, SL_PG_SESSION, session, NULL, 0, NULL, e);
-    if (rc != SL_OK) {
-        conn_drop(c);
-    }
-    return rc;
+    return rc == SL_DENIED && secret_has_changed(c) ? conn_open(c, e) : rc;
 }
 
 /* Send what libpq holds; an early error of the server's is read on the way. */
@@ -289,6 +277,46 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
         result = NULL;
     }
     return SL_OK;
+}
+
+static sl_rc write_and_commit(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
+                              const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
+                              struct sl_err *e)
+{
+    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, SL_PG_BEGIN, NULL, 0, NULL, e));
+    SL_TRY(sl_pg_exec(c, step, sql, params, params_n, ret, e));
+    return sl_pg_exec(c, step, "COMMIT", NULL, 0, NULL, e);
+}
+
+sl_rc sl_pg_write(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
+                  const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
+                  struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    sl_rc rc;
+
+    if (PQtransactionStatus(c->pg) != PQTRANS_IDLE) {
+        return sl_pg_exec(c, step, sql, params, params_n, ret, e);
+    }
+    rc = write_and_commit(c, step, sql, params, params_n, &result, e);
+    if (rc != SL_OK) {
+        sl_pg_rollback(c);
+    } else if (ret != NULL) {
+        *ret = result;
+        result = NULL;
+    }
+    return rc;
+}
+
+void sl_pg_rollback(struct sl_pg_conn *c)
+{
+    const struct sl_pg_fault fault = c->fault;
+
+    if (c->pg != NULL && PQtransactionStatus(c->pg) != PQTRANS_IDLE &&
+        sl_pg_exec(c, SL_PG_SESSION, "ROLLBACK", NULL, 0, NULL, NULL) != SL_OK) {
+        conn_drop(c);
+    }
+    c->fault = fault; /* of what failed first */
 }
 
 sl_rc sl_pg_probe(struct sl_pg_conn *c, struct sl_err *e)

@@ -40,8 +40,16 @@ static inline struct sl_pg_param sl_pg_param_of(Oid type, sl_str bytes)
     return (struct sl_pg_param){ .type = type, .bytes = bytes.ptr, .len = bytes.len };
 }
 
-/* Connect if there is no connection, and set up the session: UTF8, synchronous_commit not weaker
- * than on, lock_timeout, keepalives.
+/* Begins a transaction that writes: its commit waits for the disk, a lock is waited for only so long.
+ * Set in each transaction, not in the session: behind a pooler every transaction may have another
+ * one, which then is somebody else's. */
+#define SL_PG_BEGIN                                              \
+    "BEGIN ISOLATION LEVEL READ COMMITTED;"                      \
+    "SET LOCAL lock_timeout = '10s';"                            \
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE " \
+    "current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');"
+
+/* Connect if there is no connection: UTF8, keepalives.
  *
  * Where the database refuses who comes in, a secret is read again, and what it says now is tried.
  *
@@ -64,6 +72,15 @@ void sl_pg_close(struct sl_pg_conn *c);
 sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
                  struct sl_err *e) SL_MUST_CHECK;
+
+/* As sl_pg_exec with one statement, in a transaction of its own if none is open: committed when it
+ * returns SL_OK. */
+sl_rc sl_pg_write(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
+                  const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
+                  struct sl_err *e) SL_MUST_CHECK;
+
+/* End a transaction that failed, if one is open; close the connection if that fails, too. */
+void sl_pg_rollback(struct sl_pg_conn *c);
 
 /* Connect if need be, and ask whether writes are taken.
  * Errors:  SL_UNAVAILABLE (retry) it is read-only; those of sl_pg_connect and sl_pg_exec */

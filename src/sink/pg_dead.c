@@ -191,7 +191,9 @@ sl_rc sl_pg_dead_purge(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, 
         SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
 
         purge_sql(&sql, f, last_id);
-        SL_TRY(sql_run(c, &sql, &result, e));
+        sl_buf_add_char(&sql, '\0');
+        SL_TRY(sl_buf_rc(&sql, e));
+        SL_TRY(sl_pg_write(c, SL_PG_DEAD_LETTERS, sql.ptr, NULL, 0, &result, e));
         n = 0;
         (void)sl_str_to_i64(sl_str_of(PQcmdTuples(result)), &n);
         *ret_n += (uint64_t)n;

@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Longest prefix first: the first that matches decides.
+/* Longest prefix first: the first that matches decides.  FATAL: the connection ends with it.
  * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 static const struct {
     const char *prefix;
     sl_rc rc;
     const char *text;
 } states[] = {
+    { "08P01 FATAL", SL_DISCONNECTED, "ended by a pooler: it has no server" },
     { "08P01", SL_TABLE, "protocol violation" },
     { "22P03", SL_TABLE, "invalid binary representation" },
     { "22P04", SL_TABLE, "bad COPY file format" },
@@ -36,11 +37,13 @@ static const struct {
     { "", SL_TABLE, "anything else: the catalog or the server, no row" },
 };
 
-static size_t state_find(const char *sqlstate)
+static size_t state_find(const char *sqlstate, bool is_fatal)
 {
+    char said[16];
     size_t i = 0;
 
-    while (strncmp(sqlstate, states[i].prefix, strlen(states[i].prefix)) != 0) {
+    (void)snprintf(said, sizeof said, "%s%s", sqlstate, is_fatal ? " FATAL" : "");
+    while (strncmp(said, states[i].prefix, strlen(states[i].prefix)) != 0) {
         i++;
     }
     return i;
@@ -51,6 +54,15 @@ static void fault_field(const PGresult *result, int code, char *out, size_t size
     const char *text = PQresultErrorField(result, code);
 
     (void)snprintf(out, size, "%s", text != NULL ? text : "");
+}
+
+/* A pooler says it in English alone. */
+static bool is_fatal(const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    severity = severity != NULL ? severity : PQresultErrorField(result, PG_DIAG_SEVERITY);
+    return severity != NULL && strcmp(severity, "FATAL") == 0;
 }
 
 /* "COPY user_logins, line 3, column ip: ..." in CONTEXT.  Lines of a trigger's stand before it, and
@@ -104,7 +116,7 @@ sl_rc sl_pg_err_result(const PGresult *result, enum sl_pg_step step, const char 
     if (f->sqlstate[0] == '\0') {
         return SL_FAIL(e, SL_DISCONNECTED, "the connection to PostgreSQL was lost");
     }
-    state = state_find(f->sqlstate);
+    state = state_find(f->sqlstate, is_fatal(result));
     rc = states[state].rc;
     if (rc == SL_ROW && step != SL_PG_ROWS && step != SL_PG_COMMIT) {
         rc = SL_TABLE;

@@ -26,9 +26,8 @@ static const struct {
     uint32_t elements[ARRAYS];
     Oid arrays[ARRAYS];
 } ledgers[] = {
-    { .copy = "BEGIN ISOLATION LEVEL READ COMMITTED;"
-              "COPY sluice.ledger (slot, sent_at, message_id, pipeline, batch_id)"
-              " FROM STDIN (FORMAT binary)",
+    { .copy = SL_PG_BEGIN "COPY sluice.ledger (slot, sent_at, message_id, pipeline, batch_id)"
+                          " FROM STDIN (FORMAT binary)",
       .insert = "INSERT INTO sluice.ledger (slot, sent_at, message_id, pipeline, batch_id)"
                 " SELECT k.slot, k.sent_at, k.message_id, $4, $5"
                 " FROM unnest($1, $2, $3) AS k(slot, sent_at, message_id)"
@@ -39,8 +38,8 @@ static const struct {
       .arrays_n = 3,
       .elements = { SL_OID_INT2, SL_OID_TIMESTAMPTZ, SL_OID_TEXT },
       .arrays = { SL_OID_INT2_ARRAY, SL_OID_TIMESTAMPTZ_ARRAY, SL_OID_TEXT_ARRAY } },
-    { .copy = "BEGIN ISOLATION LEVEL READ COMMITTED;"
-              "COPY sluice.ledger_key (pipeline, key, batch_id) FROM STDIN (FORMAT binary)",
+    { .copy =
+          SL_PG_BEGIN "COPY sluice.ledger_key (pipeline, key, batch_id) FROM STDIN (FORMAT binary)",
       .insert = "INSERT INTO sluice.ledger_key (pipeline, key, batch_id)"
                 " SELECT $2, k.key, $3 FROM unnest($1) AS k(key) ORDER BY k.key"
                 " ON CONFLICT DO NOTHING RETURNING key",
@@ -205,7 +204,7 @@ sl_rc sl_pg_ledger_ask(struct sl_pg_ledger *l, struct sl_pg_conn *c,
         range->keys[i]->is_ours = false;
     }
     SL_TRY(encode_keys(l, range, e));
-    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0, NULL, e));
+    SL_TRY(sl_pg_exec(c, SL_PG_SESSION, SL_PG_BEGIN, NULL, 0, NULL, e));
     SL_TRY(ask(l, c, range, ledgers[l->is_keyed].insert, mark_new, e));
     /* After the insert, which waits for a COMMIT of ours that is still on its way. */
     return ask(l, c, range, ledgers[l->is_keyed].ours, mark_ours, e);

@@ -300,8 +300,7 @@ static sl_rc transaction(struct sl_pg_retry *t, struct sl_pg_letter *letters, un
                          struct sl_err *e)
 {
     SL_FAULT_POINT(before_load);
-    SL_TRY(sl_pg_exec(t->conn, SL_PG_SESSION, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, 0, NULL,
-                      e));
+    SL_TRY(sl_pg_exec(t->conn, SL_PG_SESSION, SL_PG_BEGIN, NULL, 0, NULL, e));
     SL_TRY(letters_hold(t, letters, n, e));
     SL_TRY(keys_claim(t, letters, n, e));
     SL_TRY(rows_copy(t, letters, n, e));
@@ -318,14 +317,6 @@ static sl_rc transaction(struct sl_pg_retry *t, struct sl_pg_letter *letters, un
 }
 
 /* ---- rows that PostgreSQL refuses ------------------------------------------------------------------- */
-
-static void rollback(struct sl_pg_conn *c)
-{
-    if (c->pg != NULL && PQtransactionStatus(c->pg) != PQTRANS_IDLE &&
-        sl_pg_exec(c, SL_PG_SESSION, "ROLLBACK", NULL, 0, NULL, NULL) != SL_OK) {
-        sl_pg_close(c);
-    }
-}
 
 static void letter_refuse(const struct sl_pg_retry *t, struct sl_pg_letter *l)
 {
@@ -360,7 +351,7 @@ sl_rc sl_pg_retry_load(struct sl_pg_retry *t, struct sl_pg_letter *letters, unsi
         decide(letters, n);
         return SL_OK;
     }
-    rollback(t->conn);
+    sl_pg_rollback(t->conn);
     if (rc != SL_ROW || (n == 1 && is_refused(letters))) {
         return rc;
     }

@@ -186,7 +186,7 @@ static sl_rc create(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl
     sl_rc rc;
 
     sl_buf_init(&sql, SQL_MAX);
-    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
+    sl_buf_printf(&sql, SL_PG_BEGIN "SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
     rc = run_sql(c, &sql, NULL, e);
     sl_buf_done(&sql);
     if (rc == SL_OK) {
@@ -486,7 +486,7 @@ sl_rc sl_pg_key_check(struct sl_pg_conn *c, const struct sl_keyring *ring, struc
         struct sl_pg_param params[2];
 
         key_params(sl_keyring_at(ring, i), params);
-        SL_TRY(sl_pg_exec(c, SL_PG_SESSION, sql, params, 2, NULL, e));
+        SL_TRY(sl_pg_write(c, SL_PG_SESSION, sql, params, 2, NULL, e));
     }
     return sl_pg_key_compare(c, ring, e);
 }

@@ -32,5 +32,5 @@ sl_rc sl_pg_secret_put(struct sl_pg_conn *c, sl_str pipeline, sl_str sealed, str
                                            sl_pg_param_of(SL_OID_BYTEA, sealed) };
 
     SL_TRY(sl_pg_connect(c, e));
-    return sl_pg_exec(c, SL_PG_SESSION, sql, params, 2, NULL, e);
+    return sl_pg_write(c, SL_PG_SESSION, sql, params, 2, NULL, e);
 }

@@ -36,8 +36,7 @@ static sl_rc tokens_exec(struct sl_pg_conn *c, struct sl_buf *sql, const struct 
 {
     sl_buf_add_char(sql, '\0');
     SL_TRY(sl_buf_rc(sql, e));
-    /* A row's fault is told apart: constraints and triggers of the target refuse single rows. */
-    return sl_pg_exec(c, SL_PG_ROWS, sql->ptr, params, params_n, ret, e);
+    return sl_pg_exec(c, SL_PG_SESSION, sql->ptr, params, params_n, ret, e);
 }
 
 /* ---- parts ------------------------------------------------------------------------------------ */
@@ -364,10 +363,13 @@ sl_rc sl_pg_tokens_update(struct sl_pg_conn *c, const struct sl_pg_masked *maske
         sl_buf_init(&bytes[p], ARRAY_MAX);
     }
     update_sql(&sql, masked, rows->part);
-    rc = update_params(masked, rows, bytes, params, e);
+    sl_buf_add_char(&sql, '\0');
+    rc = sl_buf_rc(&sql, e);
+    rc = rc == SL_OK ? update_params(masked, rows, bytes, params, e) : rc;
     rc = rc == SL_OK ? sl_pg_connect(c, e) : rc;
     if (rc == SL_OK) {
-        rc = tokens_exec(c, &sql, params, 1 + 2 * masked->columns_n, &result, e);
+        /* A row's fault is told apart: constraints and triggers of the target refuse single rows. */
+        rc = sl_pg_write(c, SL_PG_ROWS, sql.ptr, params, 1 + 2 * masked->columns_n, &result, e);
     }
     for (unsigned p = 0; p < PARAMS; p++) {
         sl_buf_done(&bytes[p]);

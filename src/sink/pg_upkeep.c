@@ -52,7 +52,7 @@ static sl_rc delete_all(struct sl_pg_upkeep *u, const char *sql, const struct sl
     while (n == ROWS && !is_over(u)) {
         SL_AUTO(sl_pg_clear) PGresult *result = NULL;
 
-        SL_TRY(sl_pg_exec(u->conn, SL_PG_SESSION, sql, params, params_n, &result, e));
+        SL_TRY(sl_pg_write(u->conn, SL_PG_SESSION, sql, params, params_n, &result, e));
         if (!sl_str_to_i64(sl_str_of(PQcmdTuples(result)), &n)) {
             return SL_FAIL(e, SL_BUG, "the server does not say how many rows it deleted");
         }

@@ -93,7 +93,7 @@ sl_rc sl_vault_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct
                        "-c FILE prints the SQL), or say create: if_missing",
                        SL_ARG(cfg->vault.table));
     }
-    sl_buf_printf(&sql, "BEGIN; SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
+    sl_buf_printf(&sql, SL_PG_BEGIN "SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
     sl_vault_sql(&sql, cfg);
     sl_buf_add_str(&sql, SL_STR("COMMIT"));
     sl_buf_add_char(&sql, '\0');
@@ -162,7 +162,7 @@ static sl_rc vault_insert(struct sl_vault *v, const struct sl_batch *b, struct s
     }
     SL_TRY(vault_statement(v->cfg, "INSERT INTO ", after, &v->sql, e));
     SL_TRY(sl_pg_connect(&v->conn, e));
-    return sl_pg_exec(&v->conn, SL_PG_VAULT, v->sql.ptr, params, COLUMNS, NULL, e);
+    return sl_pg_write(&v->conn, SL_PG_VAULT, v->sql.ptr, params, COLUMNS, NULL, e);
 }
 
 sl_rc sl_vault_probe(struct sl_vault *v, struct sl_err *e)

@@ -30,6 +30,9 @@ char *PQresultErrorField(const PGresult *result, int code)
 {
     (void)result;
     switch (code) {
+    case PG_DIAG_SEVERITY:
+    case PG_DIAG_SEVERITY_NONLOCALIZED:
+        return NULL;
     case PG_DIAG_SQLSTATE:
         return (char *)(uintptr_t)said.sqlstate;
     case PG_DIAG_SCHEMA_NAME:

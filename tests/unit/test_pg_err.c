@@ -14,13 +14,15 @@
 
 static const char *said_sqlstate;
 static const char *said_context;
+static const char *said_severity;
 
 char *PQresultErrorField(const PGresult *result, int code)
 {
     (void)result;
-    return (char *)(uintptr_t)(code == PG_DIAG_SQLSTATE  ? said_sqlstate
-                               : code == PG_DIAG_CONTEXT ? said_context
-                                                         : NULL);
+    return (char *)(uintptr_t)(code == PG_DIAG_SQLSTATE   ? said_sqlstate
+                               : code == PG_DIAG_CONTEXT  ? said_context
+                               : code == PG_DIAG_SEVERITY ? said_severity
+                                                          : NULL);
 }
 
 static struct sl_pg_fault judge(enum sl_pg_step step, const char *sqlstate, const char *context,
@@ -54,6 +56,18 @@ static void a_row_is_to_blame_only_while_rows_are_loaded(void **state)
     (void)judge(SL_PG_ROWS, NULL, NULL, SL_DISCONNECTED);
 }
 
+/* PgBouncer has that one SQLSTATE for all that it has to say. */
+static void a_pooler_without_a_server_is_no_fault_of_the_table(void **state)
+{
+    (void)state;
+    said_severity = "FATAL";
+    (void)judge(SL_PG_ROWS, "08P01", NULL, SL_DISCONNECTED);
+    (void)judge(SL_PG_ROWS, "57P01", NULL, SL_UNAVAILABLE);
+    said_severity = "ERROR";
+    (void)judge(SL_PG_ROWS, "08P01", NULL, SL_TABLE);
+    said_severity = NULL;
+}
+
 static void finds_the_line_of_copy(void **state)
 {
     (void)state;
@@ -79,6 +93,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_is_to_blame_only_while_rows_are_loaded),
+        cmocka_unit_test(a_pooler_without_a_server_is_no_fault_of_the_table),
         cmocka_unit_test(finds_the_line_of_copy),
         cmocka_unit_test(what_a_trigger_quotes_is_not_the_line_of_copy),
     };
