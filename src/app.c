@@ -11,6 +11,7 @@
 #include "pipeline/unwrap.h"
 #include "sink/ndjson.h"
 #include "sink/pg.h"
+#include "sink/pg_schema.h"
 #include "source/file.h"
 #include "telemetry/log.h"
 

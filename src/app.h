@@ -8,7 +8,7 @@
 #include "keys/keyring.h"
 #include "net/aws_refresher.h"
 #include "pipeline/worker.h"
-#include "sink/pg_schema.h"
+#include "sink/pg_target.h"
 #include "source/file_list.h"
 #include "source/sqs.h"
 #include "source/sqs_queue.h"

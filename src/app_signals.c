@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "keys/key_config.h"
+#include "sink/pg_schema.h"
 #include "telemetry/log.h"
 
 static sigset_t own_signals(void)

@@ -13,6 +13,7 @@
 #include "sink/pg_login.h"
 #include "sink/pg_migrations.h"
 #include "sink/pg_rights.h"
+#include "sink/pg_schema.h"
 #include "sink/pg_secret.h"
 #include "sink/vault.h"
 

@@ -9,6 +9,7 @@
 #include "cmd/options.h"
 #include "cmd/record.h"
 #include "keys/key_config.h"
+#include "sink/pg_schema.h"
 
 enum {
     VALUE_MAX = 64 << 10, /* bytes; a longer one is no value of a column */

@@ -6,7 +6,7 @@
 #include "keys/key_config.h"
 #include "sink/pg_migrations.h"
 #include "sink/pg_recovery.h"
-#include "sink/pg_schema.h"
+#include "sink/pg_target.h"
 #include "sink/vault.h"
 
 enum {
@@ -91,6 +91,9 @@ static sl_rc print_schema(const struct sql_options *o, struct sl_buf *out, struc
     }
     SL_TRY(sl_options_load(&o->common, &cfg, e));
     sl_pg_target_sql(out, &cfg);
+    if (cfg.postgres.create == SL_CREATE_ADD_COLUMNS) {
+        sl_pg_target_add_sql(out, &cfg);
+    }
     if (cfg.vault.url.len > 0) {
         sl_buf_add_str(out, SL_STR("-- in the database of the vault:\n"));
         sl_vault_sql(out, &cfg);

@@ -8,6 +8,7 @@
 #include "keys/key_config.h"
 #include "sink/pg_schema.h"
 #include "sink/pg_sql.h"
+#include "sink/pg_target.h"
 
 enum {
     SQL_MAX = 256 << 10,

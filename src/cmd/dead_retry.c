@@ -9,6 +9,7 @@
 #include "keys/key_config.h"
 #include "pipeline/pipeline.h"
 #include "sink/pg_retry.h"
+#include "sink/pg_schema.h"
 #include "telemetry/log.h"
 
 enum {

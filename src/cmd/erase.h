@@ -3,7 +3,7 @@
 #define SLUICE_CMD_ERASE_H
 
 #include "cmd/body_search.h"
-#include "sink/pg_schema.h"
+#include "sink/pg_target.h"
 
 enum { SL_ERASE_COLUMNS_MAX = 16 }; /* as many parameters as a statement takes */
 

@@ -323,10 +323,13 @@ static const struct sl_setting rows[] = {
         .path = "sink.postgres.create",
         AT(postgres.create),
         .kind = SL_KIND_WORD,
-        .words = { [SL_CREATE_NEVER] = "never", [SL_CREATE_IF_MISSING] = "if_missing" },
+        .words = { [SL_CREATE_NEVER] = "never",
+                   [SL_CREATE_IF_MISSING] = "if_missing",
+                   [SL_CREATE_ADD_COLUMNS] = "add_columns" },
         .preset = SL_CREATE_IF_MISSING,
-        .doc = "Whether a missing table, and sluice's own schema, are created at the start. "
-               "`sluice sql schema` prints what would be run.",
+        .doc = "Whether a missing table, and sluice's own schema, are created at the start; with "
+               "`add_columns` columns that the table lacks, too. Nothing is ever dropped or "
+               "altered. `sluice sql schema` prints what would be run.",
     },
     {
         .path = "pipeline",

@@ -3,7 +3,7 @@
 #define SLUICE_SINK_PG_H
 
 #include "config/config.h"
-#include "sink/pg_schema.h"
+#include "sink/pg_target.h"
 #include "sink/sink.h"
 
 /* Make the sink of one worker; it connects when it first loads.

@@ -279,6 +279,13 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
     return SL_OK;
 }
 
+sl_rc sl_pg_run(struct sl_pg_conn *c, struct sl_buf *sql, PGresult **ret, struct sl_err *e)
+{
+    sl_buf_add_char(sql, '\0');
+    SL_TRY(sl_buf_rc(sql, e));
+    return sl_pg_exec(c, SL_PG_SESSION, sql->ptr, NULL, 0, ret, e);
+}
+
 static sl_rc write_and_commit(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                               const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
                               struct sl_err *e)

@@ -73,6 +73,10 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  const struct sl_pg_param *params, unsigned params_n, PGresult **ret,
                  struct sl_err *e) SL_MUST_CHECK;
 
+/* As sl_pg_exec with the SQL of a buffer and no parameters.  Errors: SL_NOMEM, too */
+sl_rc sl_pg_run(struct sl_pg_conn *c, struct sl_buf *sql, PGresult **ret, struct sl_err *e)
+    SL_MUST_CHECK;
+
 /* As sl_pg_exec with one statement, in a transaction of its own if none is open: committed when it
  * returns SL_OK. */
 sl_rc sl_pg_write(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,

@@ -8,7 +8,7 @@
 #include "config/config.h"
 #include "record/batch.h"
 #include "sink/pg_dead.h"
-#include "sink/pg_schema.h"
+#include "sink/pg_target.h"
 
 /* One that is tried again. */
 struct sl_pg_letter {

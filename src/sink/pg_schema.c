@@ -1,62 +1,19 @@
-/* sink/pg_schema.c - the database objects: sluice's own, and the target table as it is. */
+/* sink/pg_schema.c - the database objects: found, and created where they are missing. */
 #include "sink/pg_schema.h"
 
 #include <stdlib.h>
 
 #include "sink/pg_migrations.h"
-#include "sink/pg_sql.h"
+#include "sink/pg_target.h"
 
 enum {
     SQL_MAX = 256 << 10,
-    VARHDRSZ = 4, /* a varchar's typmod is its length and this */
-
-    /* pg_type.dat */
-    OID_BOOL = 16,
-    OID_INT8 = 20,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_FLOAT8 = 701,
-    OID_INET = 869,
-    OID_VARCHAR = 1043,
-    OID_DATE = 1082,
-    OID_TIMESTAMPTZ = 1184,
-    OID_UUID = 2950,
-    OID_JSONB = 3802,
+    OID_TEXT = 25, /* pg_type.dat */
 };
 
 const char sl_pg_lock_sql[] = "SELECT pg_advisory_xact_lock(126939412849509);"; /* "sluice" */
 
-/* ---- SQL ------------------------------------------------------------------------------------------ */
-
-void sl_pg_target_sql(struct sl_buf *out, const struct sl_config *cfg)
-{
-    if (cfg->postgres.table_schema.len > 0) {
-        sl_buf_add_str(out, SL_STR("CREATE SCHEMA IF NOT EXISTS "));
-        sl_sql_identifier(out, cfg->postgres.table_schema);
-        sl_buf_add_str(out, SL_STR(";\n"));
-    }
-    sl_buf_add_str(out, SL_STR("CREATE TABLE IF NOT EXISTS "));
-    sl_sql_table(out, cfg->postgres.table_schema, cfg->postgres.table_name);
-    sl_buf_add_str(out, SL_STR(" (\n"));
-    for (unsigned i = 0; i < cfg->columns_n; i++) {
-        const struct sl_column *column = &cfg->columns[i];
-
-        sl_buf_add_str(out, SL_STR("    "));
-        sl_sql_identifier(out, column->name);
-        sl_buf_printf(out, " %" SL_FMT "%s%s\n", SL_ARG(column->type_text),
-                      column->is_required ? " NOT NULL" : "", i + 1 < cfg->columns_n ? "," : "");
-    }
-    sl_buf_add_str(out, SL_STR(");\n"));
-}
-
-/* ---- running it ------------------------------------------------------------------------------------- */
-
-static sl_rc run_sql(struct sl_pg_conn *c, struct sl_buf *sql, PGresult **ret, struct sl_err *e)
-{
-    sl_buf_add_char(sql, '\0');
-    SL_TRY(sl_buf_rc(sql, e));
-    return sl_pg_exec(c, SL_PG_SESSION, sql->ptr, NULL, 0, ret, e);
-}
+/* ---- what is there and what is not ------------------------------------------------------------------ */
 
 static bool is_true(const PGresult *result, int row, int column)
 {
@@ -91,18 +48,6 @@ static sl_rc version_read(struct sl_pg_conn *c, unsigned *ret, struct sl_err *e)
     return SL_OK;
 }
 
-static void add_regclass(struct sl_buf *out, const struct sl_config *cfg)
-{
-    struct sl_buf name;
-
-    sl_buf_init(&name, SQL_MAX);
-    sl_sql_table(&name, cfg->postgres.table_schema, cfg->postgres.table_name);
-    sl_buf_add_str(out, SL_STR("to_regclass("));
-    sl_sql_literal(out, sl_buf_str(&name));
-    sl_buf_add_char(out, ')');
-    sl_buf_done(&name);
-}
-
 static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg,
                           struct sl_pg_objects *ret, struct sl_err *e)
 {
@@ -112,9 +57,9 @@ static sl_rc find_objects(struct sl_pg_conn *c, const struct sl_config *cfg,
 
     sl_buf_init(&sql, SQL_MAX);
     sl_buf_add_str(&sql, SL_STR("SELECT to_regclass('sluice.meta') IS NOT NULL, "));
-    add_regclass(&sql, cfg);
+    sl_pg_target_regclass(&sql, cfg);
     sl_buf_add_str(&sql, SL_STR(" IS NOT NULL"));
-    rc = run_sql(c, &sql, &result, e);
+    rc = sl_pg_run(c, &sql, &result, e);
     sl_buf_done(&sql);
     if (rc != SL_OK) {
         return name_right(c, rc, "usage on schema sluice, and on that of the table", e);
@@ -130,10 +75,15 @@ sl_rc sl_pg_objects_find(struct sl_pg_conn *c, const struct sl_config *cfg,
     return find_objects(c, cfg, ret, e);
 }
 
+static bool is_older(const struct sl_pg_objects *o)
+{
+    return o->version > 0 && o->version < SL_SCHEMA_VERSION;
+}
+
 sl_rc sl_pg_objects_require(const struct sl_pg_objects *o, const struct sl_config *cfg,
                             struct sl_err *e)
 {
-    if (o->version > 0 && o->version < SL_SCHEMA_VERSION) {
+    if (is_older(o)) {
         return SL_FAIL(e, SL_SCHEMA,
                        "schema sluice of this database is version %u, this program needs %d: run "
                        "what sluice sql schema --from %u prints, or say create: if_missing",
@@ -161,288 +111,112 @@ sl_rc sl_pg_schema_find(struct sl_pg_conn *c, const struct sl_config *cfg, bool 
     return SL_OK;
 }
 
+/* A column that is there is passed over.  ALTER TABLE waits for everybody who uses the table, and
+ * everybody who comes later waits for it: not for long. */
+static sl_rc add_columns_sql(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_buf *out,
+                             struct sl_err *e)
+{
+    bool lacks = false;
+
+    SL_TRY(sl_pg_target_lacks(c, cfg, &lacks, e));
+    if (lacks) {
+        sl_buf_add_str(out, SL_STR("SET LOCAL lock_timeout = '2s';"));
+        sl_pg_target_add_sql(out, cfg);
+    }
+    return SL_OK;
+}
+
 /* Look again under the lock: another process may have been faster. */
 static sl_rc create_missing(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
 {
+    SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
     struct sl_pg_objects o;
-    struct sl_buf sql;
-    sl_rc rc;
 
     SL_TRY(find_objects(c, cfg, &o, e));
-    sl_buf_init(&sql, SQL_MAX);
     sl_pg_migrations_sql(&sql, o.version, PQserverVersion(c->pg));
     if (!o.has_target) {
         sl_pg_target_sql(&sql, cfg);
+    } else if (cfg->postgres.create == SL_CREATE_ADD_COLUMNS) {
+        SL_TRY(add_columns_sql(c, cfg, &sql, e));
     }
     sl_buf_add_str(&sql, SL_STR("COMMIT"));
-    rc = run_sql(c, &sql, NULL, e);
-    sl_buf_done(&sql);
-    return rc;
+    return sl_pg_run(c, &sql, NULL, e);
 }
 
 static sl_rc create(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
 {
-    struct sl_buf sql;
+    SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
     sl_rc rc;
 
-    sl_buf_init(&sql, SQL_MAX);
     sl_buf_printf(&sql, SL_PG_BEGIN "SET LOCAL client_min_messages = warning; %s", sl_pg_lock_sql);
-    rc = run_sql(c, &sql, NULL, e);
-    sl_buf_done(&sql);
+    rc = sl_pg_run(c, &sql, NULL, e);
     if (rc == SL_OK) {
         rc = create_missing(c, cfg, e);
     }
-    if (rc != SL_OK && c->pg != NULL) {
-        (void)!sl_pg_exec(c, SL_PG_SESSION, "ROLLBACK", NULL, 0, NULL, NULL);
+    if (rc != SL_OK) {
+        sl_pg_rollback(c);
     }
     return rc;
+}
+
+/* What only an owner may do, somebody else has to ask for. */
+static sl_rc create_denied(const struct sl_pg_objects *o, const struct sl_config *cfg,
+                           const struct sl_err *why, struct sl_err *e)
+{
+    if (is_older(o)) {
+        return SL_FAIL(e, SL_SCHEMA,
+                       "only the owner of schema sluice can bring it from version %u to %d: have "
+                       "them run what sluice sql schema --from %u prints",
+                       o->version, SL_SCHEMA_VERSION, o->version);
+    }
+    if (o->version > 0 && o->has_target) {
+        return SL_FAIL(e, SL_SCHEMA,
+                       "table %" SL_FMT
+                       " lacks columns, and only its owner can add them: have them "
+                       "run what sluice sql schema -c FILE prints",
+                       SL_ARG(cfg->postgres.table));
+    }
+    if (e != NULL) {
+        *e = *why;
+    }
+    return why->rc;
+}
+
+static sl_rc is_complete(struct sl_pg_conn *c, const struct sl_config *cfg,
+                         const struct sl_pg_objects *o, bool *ret, struct sl_err *e)
+{
+    bool lacks = false;
+
+    if (o->has_target && cfg->postgres.create == SL_CREATE_ADD_COLUMNS) {
+        SL_TRY(sl_pg_target_lacks(c, cfg, &lacks, e));
+    }
+    *ret = o->version == SL_SCHEMA_VERSION && o->has_target && !lacks;
+    return SL_OK;
 }
 
 sl_rc sl_pg_schema_prepare(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_err *e)
 {
     struct sl_err why = { 0 };
     struct sl_pg_objects o;
+    bool is_done;
     sl_rc rc;
 
     SL_TRY(sl_pg_objects_find(c, cfg, &o, e));
     if (cfg->postgres.create == SL_CREATE_NEVER) {
         return sl_pg_objects_require(&o, cfg, e);
     }
-    if (o.version == SL_SCHEMA_VERSION && o.has_target) {
+    SL_TRY(is_complete(c, cfg, &o, &is_done, e));
+    if (is_done) {
         return SL_OK;
     }
     rc = create(c, cfg, &why);
-    if (rc == SL_DENIED && o.version > 0 && o.version < SL_SCHEMA_VERSION) {
-        return SL_FAIL(e, SL_SCHEMA,
-                       "only the owner of schema sluice can bring it from version %u to %d: have "
-                       "them run what sluice sql schema --from %u prints",
-                       o.version, SL_SCHEMA_VERSION, o.version);
+    if (rc == SL_DENIED) {
+        return create_denied(&o, cfg, &why, e);
     }
     if (rc != SL_OK && e != NULL) {
         *e = why;
     }
     return rc;
-}
-
-/* ---- the target as it is ---------------------------------------------------------------------------- */
-
-struct table_column {
-    sl_str name;
-    sl_str type_text;
-    int64_t type;
-    int64_t max_chars; /* of varchar(n); 0 = no limit */
-    bool is_not_null;
-    bool has_default;
-    bool is_generated;
-};
-
-static const int64_t type_oids[] = {
-    [SL_TYPE_VARCHAR] = OID_VARCHAR, [SL_TYPE_TEXT] = OID_TEXT,
-    [SL_TYPE_INTEGER] = OID_INT4,    [SL_TYPE_BIGINT] = OID_INT8,
-    [SL_TYPE_DOUBLE] = OID_FLOAT8,   [SL_TYPE_BOOLEAN] = OID_BOOL,
-    [SL_TYPE_DATE] = OID_DATE,       [SL_TYPE_TIMESTAMPTZ] = OID_TIMESTAMPTZ,
-    [SL_TYPE_UUID] = OID_UUID,       [SL_TYPE_INET] = OID_INET,
-    [SL_TYPE_JSONB] = OID_JSONB,
-};
-
-/* Text of any kind goes over the wire alike; only its limit must not be smaller than ours. */
-static bool type_fits(const struct sl_column *column, const struct table_column *t)
-{
-    if (column->type == SL_TYPE_VARCHAR || column->type == SL_TYPE_TEXT) {
-        const bool is_text = t->type == OID_TEXT || t->type == OID_VARCHAR;
-        const bool is_wide = t->max_chars == 0 || (column->type == SL_TYPE_VARCHAR &&
-                                                   (int64_t)column->max_chars <= t->max_chars);
-
-        return is_text && is_wide;
-    }
-    return t->type == type_oids[column->type];
-}
-
-static struct table_column column_of_row(const PGresult *result, int row)
-{
-    struct table_column t = { .name = sl_str_of(PQgetvalue(result, row, 0)),
-                              .type_text = sl_str_of(PQgetvalue(result, row, 3)),
-                              .is_not_null = is_true(result, row, 4),
-                              .has_default = is_true(result, row, 5),
-                              .is_generated = is_true(result, row, 6) };
-    int64_t typmod = -1;
-
-    (void)sl_str_to_i64(sl_str_of(PQgetvalue(result, row, 1)), &t.type);
-    (void)sl_str_to_i64(sl_str_of(PQgetvalue(result, row, 2)), &typmod);
-    t.max_chars = typmod > VARHDRSZ ? typmod - VARHDRSZ : 0;
-    return t;
-}
-
-static void compare_column(const struct sl_column *column, const struct table_column *t,
-                           struct sl_buf *out, struct sl_buf *warnings)
-{
-    if (t->is_generated) {
-        sl_buf_printf(out, "column %" SL_FMT ": the table generates it, nothing can be loaded\n",
-                      SL_ARG(column->name));
-    } else if (!type_fits(column, t)) {
-        sl_buf_printf(
-            out, "column %" SL_FMT ": %" SL_FMT " in the table, %" SL_FMT " in the configuration\n",
-            SL_ARG(column->name), SL_ARG(t->type_text), SL_ARG(column->type_text));
-    } else if (warnings != NULL && t->is_not_null && !column->is_required) {
-        sl_buf_printf(warnings,
-                      "column %" SL_FMT ": not null in the table, so a message without it becomes "
-                      "a dead letter only after PostgreSQL has refused it: say required: true\n",
-                      SL_ARG(column->name));
-    }
-}
-
-static void compare_columns(const struct sl_config *cfg, const PGresult *result, struct sl_buf *out,
-                            struct sl_buf *warnings)
-{
-    const int rows = PQntuples(result);
-
-    for (unsigned i = 0; i < cfg->columns_n; i++) {
-        int row = 0;
-
-        while (row < rows &&
-               !sl_str_eq(sl_str_of(PQgetvalue(result, row, 0)), cfg->columns[i].name)) {
-            row++;
-        }
-        if (row == rows) {
-            sl_buf_printf(out, "column %" SL_FMT ": the table has no such column\n",
-                          SL_ARG(cfg->columns[i].name));
-        } else {
-            const struct table_column t = column_of_row(result, row);
-
-            compare_column(&cfg->columns[i], &t, out, warnings);
-        }
-    }
-    for (int row = 0; row < rows; row++) {
-        const struct table_column t = column_of_row(result, row);
-        unsigned i = 0;
-
-        while (i < cfg->columns_n && !sl_str_eq(cfg->columns[i].name, t.name)) {
-            i++;
-        }
-        if (i == cfg->columns_n && t.is_not_null && !t.has_default) {
-            sl_buf_printf(out,
-                          "column %" SL_FMT ": not null and without default in the table, and "
-                          "not in the configuration\n",
-                          SL_ARG(t.name));
-        }
-    }
-}
-
-static sl_rc read_columns(struct sl_pg_conn *c, const struct sl_config *cfg, PGresult **ret,
-                          struct sl_err *e)
-{
-    struct sl_buf sql;
-    sl_rc rc;
-
-    sl_buf_init(&sql, SQL_MAX);
-    sl_buf_add_str(
-        &sql,
-        SL_STR("SELECT a.attname, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE a.atttypid END,"
-               " CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END,"
-               " format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull,"
-               " a.atthasdef OR a.attidentity <> '',"
-               " coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''"
-               " FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
-               " WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = "));
-    add_regclass(&sql, cfg);
-    rc = run_sql(c, &sql, ret, e);
-    sl_buf_done(&sql);
-    return rc;
-}
-
-static sl_rc read_table(struct sl_pg_conn *c, const struct sl_config *cfg, PGresult **ret,
-                        struct sl_err *e)
-{
-    struct sl_buf sql;
-    sl_rc rc;
-
-    sl_buf_init(&sql, SQL_MAX);
-    sl_buf_add_str(
-        &sql, SL_STR("SELECT n.nspname, c.relname, c.relkind, c.relrowsecurity,"
-                     " c.relpersistence = 'u', has_table_privilege(c.oid, 'INSERT'),"
-                     " current_setting('fsync') = 'off', current_setting('full_page_writes') ="
-                     " 'off' FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-                     " WHERE c.oid = "));
-    add_regclass(&sql, cfg);
-    rc = run_sql(c, &sql, ret, e);
-    sl_buf_done(&sql);
-    if (rc == SL_OK && PQntuples(*ret) == 0) {
-        return SL_FAIL(e, SL_SCHEMA, "table %" SL_FMT " does not exist",
-                       SL_ARG(cfg->postgres.table));
-    }
-    return rc;
-}
-
-static void compare_table(const PGresult *table, struct sl_buf *mismatches, struct sl_buf *warnings)
-{
-    const char kind = PQgetvalue(table, 0, 2)[0];
-
-    if (kind != 'r' && kind != 'p') {
-        sl_buf_add_str(mismatches, SL_STR("it is no table: rows are loaded into plain and "
-                                          "partitioned tables only\n"));
-    }
-    if (is_true(table, 0, 3)) {
-        sl_buf_add_str(mismatches, SL_STR("row-level security is on, which COPY does not "
-                                          "support\n"));
-    }
-    if (!is_true(table, 0, 5)) {
-        sl_buf_add_str(mismatches, SL_STR("this role may not insert: grant insert on it\n"));
-    }
-    if (warnings == NULL) {
-        return;
-    }
-    if (is_true(table, 0, 4)) {
-        sl_buf_add_str(warnings, SL_STR("the table is unlogged: a crash of the server empties "
-                                        "it, and nothing comes back\n"));
-    }
-    if (is_true(table, 0, 6) || is_true(table, 0, 7)) {
-        sl_buf_add_str(warnings, SL_STR("the server runs with fsync or full_page_writes off: a "
-                                        "crash can lose committed rows\n"));
-    }
-}
-
-static sl_rc describe_target(const struct sl_config *cfg, const PGresult *table, struct sl_arena *a,
-                             struct sl_pg_target *ret, struct sl_err *e)
-{
-    const sl_str schema = sl_arena_copy(a, sl_str_of(PQgetvalue(table, 0, 0)));
-    const sl_str name = sl_arena_copy(a, sl_str_of(PQgetvalue(table, 0, 1)));
-    struct sl_buf sql;
-    struct sl_pg_target target = { .schema = schema, .name = name };
-
-    sl_buf_init(&sql, SQL_MAX);
-    sl_buf_add_str(&sql, SL_STR("COPY "));
-    sl_sql_table(&sql, schema, name);
-    for (unsigned i = 0; i < cfg->columns_n; i++) {
-        sl_buf_add_str(&sql, i == 0 ? SL_STR(" (") : SL_STR(", "));
-        sl_sql_identifier(&sql, cfg->columns[i].name);
-    }
-    sl_buf_add_str(&sql, SL_STR(") FROM STDIN (FORMAT binary)"));
-    target.copy_sql = sl_arena_copy(a, sl_buf_str(&sql));
-    target.pipeline = cfg->pipeline.len > 0 ? cfg->pipeline
-                                            : sl_arena_printf(a, "%" SL_FMT ".%" SL_FMT,
-                                                              SL_ARG(schema), SL_ARG(name));
-    const bool fits = !sql.has_failed;
-    sl_buf_done(&sql);
-    if (!fits || target.copy_sql.ptr == NULL || target.pipeline.ptr == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "could not describe the target table");
-    }
-    *ret = target;
-    return SL_OK;
-}
-
-sl_rc sl_pg_target_check(struct sl_pg_conn *c, const struct sl_config *cfg, struct sl_arena *a,
-                         struct sl_pg_target *ret, struct sl_buf *mismatches,
-                         struct sl_buf *warnings, struct sl_err *e)
-{
-    SL_AUTO(sl_pg_clear) PGresult *table = NULL;
-    SL_AUTO(sl_pg_clear) PGresult *columns = NULL;
-
-    SL_TRY(sl_pg_connect(c, e));
-    SL_TRY(read_table(c, cfg, &table, e));
-    SL_TRY(read_columns(c, cfg, &columns, e));
-    compare_table(table, mismatches, warnings);
-    compare_columns(cfg, columns, mismatches, warnings);
-    return describe_target(cfg, table, a, ret, e);
 }
 
 /* ---- keys -------------------------------------------------------------------------------------------- */

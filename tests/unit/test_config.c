@@ -306,7 +306,8 @@ static void refuses_a_word_that_is_not_allowed(void **state)
             "s.yaml:1:8: \"$message_id\" makes no two messages the same; allowed after field: a "
             "path in the body, or $attribute.NAME");
     refused("sink: { postgres: { create: always } }\n",
-            "s.yaml:1:29: sink.postgres.create cannot be \"always\"; allowed: never, if_missing");
+            "s.yaml:1:29: sink.postgres.create cannot be \"always\"; allowed: never, if_missing, "
+            "add_columns");
     refused(
         ONE("mask: rot13"),
         "s.yaml:5:11: columns.mask cannot be \"rot13\"; allowed: siv, hmac, ip, fpe, keep, null, "
