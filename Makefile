@@ -24,7 +24,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
            $(shell pkg-config --cflags libpq libcurl yaml-0.1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e conformance faults soak lint fmt asan tsan valgrind bench-masking fuzz model docs \
+.PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench-masking fuzz model docs \
         install clean
 
 help: ## print this list
@@ -51,6 +51,11 @@ conformance: build $(VENV)/ready .cache/conformance/ready ## the queue's side on
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) SLUICE_FAUXQS=$(abspath .cache/conformance) \
 	    SLUICE_ELASTICMQ=$(abspath .cache/conformance/jars) $(PY) -m pytest -n $(WORKERS) --dist loadfile -q \
 	    tests/e2e/test_conformance.py tests/e2e/test_servers.py $(PYTEST_FLAGS)
+
+test-postgres-matrix: build $(VENV)/ready ## what loads, remembers and recovers on PostgreSQL 10, 12, 17, 18 and the machine's own
+	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
+	@tests/postgres/fetch.sh
+	@SLUICE_BIN=$(abspath $(BUILD)/sluice) WORKERS=$(WORKERS) tests/postgres/matrix.sh $(MAJORS)
 
 faults: build $(VENV)/ready ## break PostgreSQL, the queue and sluice in every known way; print what each cost
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }

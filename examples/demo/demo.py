@@ -45,7 +45,7 @@ class Demo:
 
     def psql(self, query):
         c = self.cluster
-        subprocess.run([c.bin + "/psql", "-X", "-h", c.dir, "-p", str(c.port), "-U", "postgres",
+        subprocess.run([c.clients + "/psql", "-X", "-h", c.dir, "-p", str(c.port), "-U", "postgres",
                         "-d", self.database.name, "-P", "footer=off", "-c", query], check=True)
 
     def run(self):

@@ -23,7 +23,7 @@ const char sl_help_sql[] =
     "schema         Print the SQL that 'sluice run' would execute where something is missing, for\n"
     "               people whose DBA must run it: schema sluice and, with a configuration, the\n"
     "               target table and the vault's (which is for the vault's database). For servers\n"
-    "               of version 11 and later.\n"
+    "               of version 11 and later; docs/operations.md has the way for 10.\n"
     "recovery       Print functions for teams who want to recover values inside the database:\n"
     "               sluice.unmask, sluice.tokens, sluice.rewrap, their roles and key table.\n"
     "recovery-keys  Print the derived keys that those need, as COPY data for psql: they are\n"

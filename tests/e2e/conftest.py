@@ -7,6 +7,7 @@
     SLUICE_BIN=build-asan/sluice SLUICE_SLOW=4 pytest tests/e2e
     SLUICE_WRAP='valgrind -q --error-exitcode=99' SLUICE_SLOW=10 pytest tests/e2e -k sample
     SLUICE_SAMPLE=FILE                      one's own 100 messages in place of the generated ones
+    SLUICE_PG_BIN=.cache/postgres/10/bin    another server than the machine's (make test-postgres-matrix)
     SLUICE_GOLDEN=write                     rewrite the expectations of tests/golden
     SLUICE_SHOW=1                           print what every process said
 """
@@ -27,7 +28,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "fault(what, how): what breaks, and how it is made to")
+    config.addinivalue_line("markers", "since(version): of PostgreSQL; older ones cannot have it")
     config.addinivalue_line("markers", "slow: a minute or more; `make faults` alone runs it")
+
+
+def pytest_runtest_setup(item):
+    since = item.get_closest_marker("since")
+    if since and pg.version_of(pg.bin_dir()) < since.args[0]:
+        pytest.skip(f"{item.path.name} takes PostgreSQL {since.args[0]} or later")
 
 
 @pytest.hookimpl(hookwrapper=True)

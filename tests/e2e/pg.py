@@ -5,7 +5,9 @@ Never the machine's own server: initdb into a temporary directory, a socket in i
 date taken from the server's or the session's clock shows.
 """
 import contextlib
+import functools
 import glob
+import io
 import os
 import re
 import shutil
@@ -19,6 +21,8 @@ import psycopg2.extensions
 PASSWORD = "tr1cky-pass-of-the-test"
 FAR_ZONE = "<+14>-14"  # POSIX spelling: 14 hours ahead of UTC, needs no zone files
 
+SYSTEM = "'pg_catalog'::regnamespace, 'information_schema'::regnamespace"
+
 # Every type as PostgreSQL itself prints it, so that a comparison sees what psql would show.
 AS_TEXT = psycopg2.extensions.new_type(
     (16, 20, 21, 23, 25, 700, 701, 869, 1042, 1043, 1082, 1114, 1184, 1700, 2950, 3802),
@@ -31,8 +35,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def bin_dir():
-    """The newest PostgreSQL that the machine has."""
+def client_dir():
+    """psql and its like: those of the newest PostgreSQL that the machine has."""
     found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
     if found:
         return os.path.dirname(max(found, key=lambda p: float(p.split("/")[4])))
@@ -42,9 +46,24 @@ def bin_dir():
     return os.path.dirname(on_path)
 
 
+def bin_dir():
+    """The server: that of SLUICE_PG_BIN, or of the machine."""
+    return os.environ.get("SLUICE_PG_BIN") or client_dir()
+
+
+@functools.cache
+def version_of(folder):
+    """10, 12, 15 ..."""
+    said = subprocess.run([f"{folder}/postgres", "--version"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+    return int(re.search(r"\d+", said).group())
+
+
 class Cluster:
     def __init__(self):
         self.bin = bin_dir()
+        self.clients = client_dir()
+        self.version = version_of(self.bin)
         self.dir = tempfile.mkdtemp(prefix="sluice-pg-")
         self.data = self.dir + "/data"
         self.log = self.dir + "/log"
@@ -65,6 +84,7 @@ class Cluster:
             timezone = '{FAR_ZONE}'
             log_timezone = 'UTC'
             log_line_prefix = '%m [%p] %d '
+            password_encryption = 'scram-sha-256'
             shared_buffers = 32MB
             max_connections = 60
             """)
@@ -143,7 +163,9 @@ class Database:
             c.cursor().execute(statement)
 
     def drop(self):
-        self.admin(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+        self.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                   f" WHERE datname = '{self.name}'")
+        self.admin(f"DROP DATABASE IF EXISTS {self.name}")
 
     @property
     def url(self):
@@ -194,21 +216,34 @@ class Database:
                          " ORDER BY message_id")
 
     def dump(self):
-        """The whole database as text, dead letters and all."""
-        c = self.cluster
-        done = subprocess.run([f"{c.bin}/pg_dump", "-h", c.dir, "-p", str(c.port),
-                               "-U", "postgres", self.name],
-                              stdout=subprocess.PIPE, check=True, timeout=60)
-        return done.stdout
+        """The whole database as text: every row of every table, dead letters and all, and the
+        functions.  Not by pg_dump, which takes no server that is newer."""
+        out = io.BytesIO()
+        with contextlib.closing(self.connect()) as c:
+            cursor = c.cursor()
+            cursor.execute("SELECT c.oid::regclass::text FROM pg_class AS c WHERE relkind = 'r' AND"
+                           f" relnamespace NOT IN ({SYSTEM}) ORDER BY 1")
+            for table, in cursor.fetchall():
+                out.write(table.encode() + b"\n")
+                cursor.copy_expert(f"COPY {table} TO STDOUT", out)
+            cursor.copy_expert("COPY (SELECT prosrc FROM pg_proc WHERE pronamespace NOT IN"
+                               f" ({SYSTEM}) ORDER BY oid) TO STDOUT", out)
+        return out.getvalue()
 
     def psql(self, text):
         """Run a script as a person would, stopping at the first error."""
         c = self.cluster
-        done = subprocess.run([f"{c.bin}/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", c.dir,
+        done = subprocess.run([f"{c.clients}/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", c.dir,
                                "-p", str(c.port), "-U", "postgres", "-d", self.name],
                               input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=60)
         assert done.returncode == 0, done.stdout
+
+    def install(self, schema):
+        """Run what `sluice sql schema` prints; on PostgreSQL 10 as docs/operations.md says."""
+        if self.cluster.version < 11:
+            schema = re.sub(r" PARTITION BY LIST \(slot\)|.* PARTITION OF sluice.*\n", "", schema)
+        self.psql(schema)
 
     @contextlib.contextmanager
     def locked(self, table="user_logins"):

@@ -63,7 +63,7 @@ def test_check_says_what_would_be_added_and_adds_nothing(older, queue, db):
 
 def test_only_the_owner_of_the_table_adds_columns_and_others_say_what_he_has_to_run(older, queue,
                                                                                     db):
-    db.psql(older.good("sql", "schema").text)
+    db.install(older.good("sql", "schema").text)
     db.execute("CREATE ROLE adder LOGIN; GRANT USAGE ON SCHEMA sluice TO adder;"
                "GRANT ALL ON ALL TABLES IN SCHEMA sluice, public TO adder")
     try:
@@ -73,7 +73,7 @@ def test_only_the_owner_of_the_table_adds_columns_and_others_say_what_he_has_to_
         result = older.run("--until-empty")
         assert result.rc == 78 and "sluice sql schema -c FILE" in result.err, result
         assert not set(NEW) & set(columns(db))
-        db.psql(older.good("sql", "schema", "-c", older.path).text)
+        db.install(older.good("sql", "schema", "-c", older.path).text)
         queue.send(logins(3))
         assert older.drain().loaded == 3
     finally:

@@ -95,7 +95,7 @@ TRIGGER = """
         IF NEW.user_id = 'bad' THEN DO_IT; END IF;
         RETURN NEW;
     END $$;
-    CREATE TRIGGER refuse BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION refuse();
+    CREATE TRIGGER refuse BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE PROCEDURE refuse();
 """
 
 

@@ -27,7 +27,7 @@ def dead(sluice, db):
         f.write(tokens.key_line())
     os.chmod(sluice.keys, 0o600)
     db.execute(LOGIN_TABLE + ")")
-    db.psql(sluice.good("sql", "schema", "-c", sluice.write()).text)
+    db.install(sluice.good("sql", "schema", "-c", sluice.write()).text)
     return sluice
 
 
@@ -127,7 +127,7 @@ def test_a_row_that_postgresql_refuses_fails_no_other(dead, db, kind):
             $$ BEGIN IF NEW.user_id = 'bad' THEN RAISE EXCEPTION 'no' USING ERRCODE = '23514';
             END IF; RETURN NULL; END $$;
             CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON user_logins
-            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse();""")
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE PROCEDURE refuse();""")
     bodies = logins(20)
     bodies[4] = bodies[13] = login(0, user_id="bad")
     ids = put(db, *bodies)

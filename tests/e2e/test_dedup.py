@@ -165,7 +165,7 @@ def test_processes_that_meet_at_the_same_keys_do_not_deadlock(sluice, make_queue
     db.execute("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
                " 'BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END';"
                "CREATE TRIGGER slow BEFORE INSERT ON sluice.ledger_key"
-               " FOR EACH ROW EXECUTE FUNCTION slow()")
+               " FOR EACH ROW EXECUTE PROCEDURE slow()")
     queues = [make_queue(VisibilityTimeout=60), make_queue(VisibilityTimeout=60)]
     keys = list(range(40))
     queues[0].send(orders(keys))

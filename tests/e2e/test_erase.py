@@ -364,7 +364,7 @@ def test_a_delete_that_fails_takes_everything_back(sluice, queue, db, vault):
     db.psql("""CREATE FUNCTION boom() RETURNS trigger LANGUAGE plpgsql AS
                $$ BEGIN RAISE EXCEPTION 'injected'; END $$;
                CREATE TRIGGER boom BEFORE DELETE ON sluice.dead_letter
-               FOR EACH ROW EXECUTE FUNCTION boom();""")
+               FOR EACH ROW EXECUTE PROCEDURE boom();""")
     result = call(sluice, "--context", "ip", "--yes")
     assert result.rc != 0 and "P0001" in result.err and "injected" not in result.err, result
     assert db.count() == 1 and db.count("sluice.dead_letter") == 1 and audit(db) == []
@@ -382,7 +382,7 @@ def test_when_the_record_cannot_be_committed_the_vault_keeps_its_originals(sluic
     db.psql("""CREATE FUNCTION boom() RETURNS trigger LANGUAGE plpgsql AS
                $$ BEGIN RAISE EXCEPTION 'injected'; END $$;
                CREATE CONSTRAINT TRIGGER boom AFTER DELETE ON user_logins
-               DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION boom();""")
+               DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE PROCEDURE boom();""")
     result = call(sluice, "--context", "ip", "--yes")
     assert result.rc != 0 and "nothing is erased" in result.err, result
     assert db.count() == 1 and vault.count("sluice_vault") == 2 and audit(db) == []
@@ -396,7 +396,7 @@ def test_when_the_vault_fails_last_the_next_run_finishes(sluice, queue, db, vaul
     vault.psql("""CREATE FUNCTION boom() RETURNS trigger LANGUAGE plpgsql AS
                   $$ BEGIN RAISE EXCEPTION 'injected'; END $$;
                   CREATE CONSTRAINT TRIGGER boom AFTER DELETE ON sluice_vault
-                  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION boom();""")
+                  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE PROCEDURE boom();""")
     result = call(sluice, "--context", "ip", "--yes")
     assert result.rc != 0 and "run it again" in result.err, result
     assert db.count() == 0 and vault.count("sluice_vault") == 2 and len(audit(db)) == 1

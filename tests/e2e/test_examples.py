@@ -73,7 +73,7 @@ class Shell:
         os.symlink(sluice.binary, f"{sluice.folder}/bin/sluice")
         self.folder = sluice.folder
         self.env = {**sluice.env, "QUEUE_URL": queue.url, "DATABASE_URL": db.url,
-                    "VAULT_URL": vault.url, "PATH": f"{sluice.folder}/bin:{c.bin}:"
+                    "VAULT_URL": vault.url, "PATH": f"{sluice.folder}/bin:{c.clients}:"
                     + os.environ["PATH"], "TZ": "UTC"}
 
     def run(self, commands):

@@ -223,7 +223,7 @@ AT_COMMIT = """
         RETURN NULL;
     END $$;
     CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON user_logins
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()"""
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE PROCEDURE at_commit()"""
 
 
 @pytest.mark.fault("COMMIT fails for a while", "a deferred constraint raises 40001")
@@ -272,7 +272,7 @@ CHANGES = {
     "a trigger raises for every row": (
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'no'; END $$;"
-        "CREATE TRIGGER no BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION no()",
+        "CREATE TRIGGER no BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE PROCEDURE no()",
         "DROP TRIGGER no ON user_logins", "P0001"),
 }
 

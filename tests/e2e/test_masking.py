@@ -157,7 +157,7 @@ def test_no_canary_gets_out_when_the_database_breaks_the_load(sluice, queue, db,
     db.psql("""
         CREATE FUNCTION boom() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'injected %', NEW USING ERRCODE = '40001'; END $$;
-        CREATE TRIGGER boom BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION boom();
+        CREATE TRIGGER boom BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE PROCEDURE boom();
     """)
     queue.send(good)
     position = cluster.log_position()

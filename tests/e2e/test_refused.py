@@ -22,7 +22,7 @@ MOODS = LOGIN_TABLE + """);
         END IF;
         RETURN NEW;
     END $$;
-    CREATE TRIGGER mood BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE FUNCTION mood()"""
+    CREATE TRIGGER mood BEFORE INSERT ON user_logins FOR EACH ROW EXECUTE PROCEDURE mood()"""
 
 
 @pytest.fixture

@@ -184,6 +184,7 @@ def test_only_the_named_key_is_rewrapped(sluice, queue, db):
         assert word in rewrap(sluice, "--kid", kid, rc=78).err
 
 
+@pytest.mark.since(11)
 def test_every_partition_is_rewrapped(sluice, queue, db):
     """Also where the token decides the partition, and its row moves."""
     db.execute(LOGIN_TABLE + ") PARTITION BY LIST (device_type)")
@@ -309,7 +310,7 @@ def test_what_the_table_refuses_is_found_row_by_row(sluice, queue, db):
                 RAISE EXCEPTION 'not this one: %', NEW.masked_ip; END IF;
             RETURN NEW; END $$;
         CREATE TRIGGER refuse BEFORE UPDATE ON user_logins FOR EACH ROW
-            EXECUTE FUNCTION refuse();
+            EXECUTE PROCEDURE refuse();
     """)
     rotate(sluice)
     result = rewrap(sluice, rc=1)

@@ -15,9 +15,8 @@ CREATE TABLE sluice.ledger (
     slot smallint NOT NULL, sent_at timestamptz NOT NULL, message_id text COLLATE "C" NOT NULL,
     pipeline text COLLATE "C" NOT NULL, batch_id uuid NOT NULL,
     PRIMARY KEY (slot, sent_at, message_id, pipeline)) PARTITION BY LIST (slot);
-DO $$ BEGIN FOR n IN 0..31 LOOP EXECUTE format(
-    'CREATE TABLE sluice.ledger_%s PARTITION OF sluice.ledger FOR VALUES IN (%s)',
-    lpad(n::text, 2, '0'), n); END LOOP; END $$;
+""" + "".join(f"CREATE TABLE sluice.ledger_{n:02} PARTITION OF sluice.ledger FOR VALUES IN ({n});\n"
+              for n in range(32)) + """
 CREATE TABLE sluice.dead_letter (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pipeline text NOT NULL,
     message_id text NOT NULL, sent_at timestamptz NOT NULL, received_at timestamptz NOT NULL,
@@ -55,7 +54,7 @@ def version(db):
 def fresh(cluster, bare):
     """The shape of a database that has been made today."""
     db = cluster.new_database()
-    db.psql(bare.good("sql", "schema").text)
+    db.install(bare.good("sql", "schema").text)
     yield shape(db)
     db.drop()
 
@@ -63,8 +62,8 @@ def fresh(cluster, bare):
 @pytest.fixture(params=sorted(OLD))
 def old(request, db):
     """A database of an older version, with something in every table of it."""
-    db.psql(OLD[request.param])
-    db.execute("INSERT INTO sluice.ledger VALUES (5, now(), 'm1', 'p', gen_random_uuid());"
+    db.install(OLD[request.param])
+    db.execute("INSERT INTO sluice.ledger VALUES (5, now(), 'm1', 'p', md5(random()::text)::uuid);"
                "INSERT INTO sluice.dead_letter (pipeline, message_id, sent_at, received_at, stage,"
                " reason, sealed_body) VALUES ('p', 'm2', now(), now(), 'decode', 'not_json', 'x');"
                "INSERT INTO sluice.key_check VALUES ('k0', '00000000')")
@@ -110,8 +109,8 @@ def test_a_dba_brings_it_up_to_date_by_hand(sluice, queue, db, old, fresh):
         assert result.rc in (1, 78) and f"version {old}, this program needs {NOW}" in said, result
         command = re.search(r"sluice (sql schema --from \d)", said).group(1)
     assert version(db) == old
-    db.psql(sluice.good(*command.split()).text)
-    db.psql(sluice.good("sql", "schema", "-c", sluice.path).text)  # the target; again does no harm
+    db.install(sluice.good(*command.split()).text)
+    db.install(sluice.good("sql", "schema", "-c", sluice.path).text)  # the target; again does no harm
     assert shape(db) == fresh and sluice.drain().loaded == 1
     assert_kept(db, old)
 

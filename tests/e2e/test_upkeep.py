@@ -28,7 +28,7 @@ def leaf(days):
 def put(db, days, n=1):
     """Messages sent so many days ago, in the slot of their day."""
     db.execute("INSERT INTO sluice.ledger SELECT %s, now() - interval '%s days',"
-               " 'id-' || %s || '-' || g, 'p', gen_random_uuid() FROM generate_series(1, %s) AS g",
+               " 'id-' || %s || '-' || g, 'p', md5(random()::text)::uuid FROM generate_series(1, %s) AS g",
                slot(days), days, days, n)
 
 
@@ -58,6 +58,7 @@ def node(db, table):
 
 # ---- the ledger of message ids
 
+@pytest.mark.since(11)
 def test_what_can_come_again_stays_and_what_cannot_goes(made, db):
     for days in (0, 1, 2, 13, 14, 15, 16, 20, 30):
         put(db, days, n=3)
@@ -75,7 +76,7 @@ def test_what_can_come_again_stays_and_what_cannot_goes(made, db):
 def test_a_slot_with_one_young_message_is_kept(made, db):
     put(db, 20, n=5)
     db.execute("INSERT INTO sluice.ledger VALUES (%s, now() - interval '15 days' + interval '1 hour',"
-               " 'id-15-young', 'other', gen_random_uuid())", slot(20))
+               " 'id-15-young', 'other', md5(random()::text)::uuid)", slot(20))
     made.drain()
     assert left(db) == {20: 5, 15: 1}
 
@@ -110,7 +111,7 @@ def test_a_message_redelivered_after_14_days_is_still_a_duplicate(sluice, make_q
     made = sluice.another("upkeep").use_queue(make_queue())
     put(db, 20)
     made.drain()
-    assert removed(made) == [(1, 0)], "it has run"
+    assert removed(made) in ([(1, 0)], [(0, 1)]), "it has run"
     proxy.on("ReceiveMessage", send_long_ago)
     summary = sluice.drain()
     assert (summary.loaded, summary.duplicates) == (0, 5), summary.line
@@ -120,7 +121,7 @@ def test_a_message_redelivered_after_14_days_is_still_a_duplicate(sluice, make_q
 
 def put_one(connection, days, message_id):
     connection.cursor().execute("INSERT INTO sluice.ledger VALUES (%s, now() - interval '%s days',"
-                                " %s, 'other', gen_random_uuid())", (slot(days), days, message_id))
+                                " %s, 'other', md5(random()::text)::uuid)", (slot(days), days, message_id))
 
 
 @contextlib.contextmanager
@@ -134,6 +135,7 @@ def open_transaction(db, *days):
         c.rollback()
 
 
+@pytest.mark.since(11)
 def test_a_slot_in_use_is_left_for_the_next_time(made, db):
     for days in (18, 20, 22):
         put(db, days)
@@ -144,13 +146,14 @@ def test_a_slot_in_use_is_left_for_the_next_time(made, db):
     assert left(db) == {} and removed(made) == [(1, 0)]
 
 
+@pytest.mark.since(11)
 def test_loads_go_on_while_upkeep_waits_for_a_slot(made, db):
     """Who loads into the same slot waits for upkeep as long as upkeep is ready to wait itself."""
     for days in range(16, 31):
         put(db, days)
     loads = 0
     with open_transaction(db, *range(16, 31)), contextlib.closing(db.connect()) as c:
-        c.cursor().execute(f"SET lock_timeout = '{2 * SLOWER}s'")
+        c.cursor().execute(f"SET lock_timeout = '{2000 * SLOWER:.0f}ms'")
         upkeep = made.begin("--until-empty")
         while upkeep.is_alive():
             for days in (0, *range(16, 31)):
@@ -198,6 +201,7 @@ def test_without_a_right_it_says_so_once_and_check_says_what_to_grant(loader, db
     assert "grant truncate on the partitions of sluice.ledger, or delete" in check(loader)
 
 
+@pytest.mark.since(11)
 def test_with_truncate_on_the_partitions_slots_are_emptied(loader, db):
     db.execute("DO $$ BEGIN FOR n IN 0..31 LOOP EXECUTE format("
                "'GRANT TRUNCATE ON sluice.ledger_%s TO loader', lpad(n::text, 2, '0'));"
@@ -208,6 +212,7 @@ def test_with_truncate_on_the_partitions_slots_are_emptied(loader, db):
     assert "grant" not in check(loader)
 
 
+@pytest.mark.since(11)
 def test_with_delete_instead_the_rows_of_a_slot_are_deleted(loader, db):
     db.execute("GRANT DELETE ON sluice.ledger TO loader")
     put(db, 20, n=2500)
@@ -247,7 +252,7 @@ def test_dead_letters_are_kept_for_as_long_as_it_is_told(made, queue, db):
 
 def put_keys(db, hours, n, pipeline="public.user_logins"):
     db.execute("INSERT INTO sluice.ledger_key SELECT %s, decode(md5(%s || '-' || g), 'hex'),"
-               " now() - interval '%s hours', gen_random_uuid() FROM generate_series(1, %s) AS g",
+               " now() - interval '%s hours', md5(random()::text)::uuid FROM generate_series(1, %s) AS g",
                pipeline, str(hours), hours, n)
 
 
