@@ -76,8 +76,8 @@ lint: .cache/lint-packages build ## layers, banned functions, format, cppcheck, 
 fmt: .cache/lint-packages ## format the sources
 	@clang-format -i $$(git ls-files 'src/*.[ch]' 'src/*.cpp' 'tests/*.[ch]' 'bench/*.[ch]')
 
-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@SLUICE_SLOW=4 $(MAKE) test BUILD=build-asan \
+asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, with memory bounds
+	@SLUICE_SLOW=4 ASAN_OPTIONS=quarantine_size_mb=16 $(MAKE) test BUILD=build-asan \
 	    MESON_FLAGS='-Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debug -Doptimization=1'
 
 tsan: ## end-to-end tests under ThreadSanitizer; the first race ends the program, and its test

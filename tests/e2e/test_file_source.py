@@ -362,7 +362,6 @@ def peak_kib(running):
         return int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1))
 
 
-@pytest.mark.slow  # and a sanitizer keeps what is freed
 @pytest.mark.timeout(400)
 def test_memory_stays_flat_over_a_million_lines(files, db):
     """The first tenth and the whole take the same."""
