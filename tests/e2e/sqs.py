@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -26,7 +27,8 @@ class Moto:
         self.url = f"http://127.0.0.1:{self.port}"
         self.made = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            [sys.executable, pathlib.Path(__file__).with_name("moto_server.py"), "-H", "127.0.0.1",
+             "-p", str(self.port)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             env={**os.environ, "no_proxy": "*"})
         eventually(self.answers, within=30, what="moto answers")
