@@ -295,8 +295,10 @@ static enum fake_error handle_find(struct fake_call *c, const struct sl_json *en
     if (handle.ptr == NULL) {
         return FAKE_ERROR_MISSING;
     }
-    if (c->fault->kind == FAKE_FAULT_EXPIRED_HANDLE ||
-        !fake_handle_read(&c->queues->store, handle, &serial, &received_n)) {
+    if (c->fault->kind == FAKE_FAULT_EXPIRED_HANDLE) {
+        return c->queue->is_fifo ? FAKE_ERROR_HANDLE_EXPIRED : FAKE_ERROR_NO_HANDLE;
+    }
+    if (!fake_handle_read(&c->queues->store, handle, &serial, &received_n)) {
         return FAKE_ERROR_NO_HANDLE;
     }
     m = fake_message_at(&c->queues->store, serial);
