@@ -154,10 +154,12 @@ sl_rc sl_unpack_some(struct sl_unpack *u, sl_str *in, char *room, size_t n, size
     do {
         const size_t had = in->len;
 
-        if (u->broken != NULL || (had == 0 && !u->is_inside)) {
+        /* Nothing is asked for nothing: zstd calls broken what stands still for long, as a pipe may. */
+        if (u->broken != NULL || (had == 0 && !(u->is_inside && u->is_full))) {
             break;
         }
         some[u->packing](u, in, room, n, &out);
+        u->is_full = out == n;
         u->taken_bytes += had - in->len;
         if (u->broken == NULL && had > 0 && in->len == had && out == 0) {
             u->broken = "broken"; /* a library that stands still is not asked for ever */

@@ -15,6 +15,7 @@ enum sl_packing { SL_PACKING_NONE, SL_PACKING_GZIP, SL_PACKING_ZSTD };
 struct sl_unpack {
     enum sl_packing packing;
     bool is_inside;       /* of a member or frame: the file must not end here */
+    bool is_full;         /* the last room was: more may come out of it with nothing more in */
     const char *broken;   /* why nothing more comes out of it; NULL: all is well */
     bool lacks_memory;    /* that is why: it may be well another time */
     uint64_t taken_bytes; /* of the packed file */
