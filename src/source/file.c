@@ -249,10 +249,10 @@ static sl_rc batch_add(struct file_source *s, struct sl_batch *b, struct file_li
     return SL_OK;
 }
 
-/* What a batch before could not end. */
+/* What a batch before could not end, which may have been larger than this one may be. */
 static sl_rc add_returned(struct file_source *s, struct sl_batch *b, struct sl_err *e)
 {
-    for (struct file_line *line = s->lines; line != NULL; line = line->next) {
+    for (struct file_line *line = s->lines; line != NULL && b->n < b->cap; line = line->next) {
         if (line->is_returned) {
             SL_TRY(batch_add(s, b, line, e));
         }
