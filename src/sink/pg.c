@@ -7,6 +7,7 @@
 #include "sink/pg.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fault_point.h"
@@ -18,6 +19,7 @@
 enum {
     PROBES = 8,            /* rows looked at further on before the table is blamed */
     REFUSED_IN_A_ROW = 10, /* rows refused alike without one accepted: the table's fault */
+    ID_BYTES = 129,        /* of a message, with a NUL */
     BUF_MAX = 1 << 30,     /* PostgreSQL's own limit of a message */
     ARENA_MAX = 64 << 20,
 };
@@ -33,6 +35,7 @@ struct pg_sink {
     bool must_check_target; /* the table refused: look at the catalog before the next load */
     unsigned rows_max;      /* in one transaction; less while the server is slow */
     unsigned refused_in_a_row;
+    char refused_ids[REFUSED_IN_A_ROW][ID_BYTES];
     char refused_with[6];            /* SQLSTATE */
     unsigned char rows_to_blame[16]; /* id of a batch in which the table did take rows */
 };
@@ -222,6 +225,20 @@ static bool may_be_tables_fault(const struct pg_sink *p, const struct sl_pg_work
            memcmp(p->rows_to_blame, w->batch_id, sizeof p->rows_to_blame) != 0;
 }
 
+/* What is left in the queue comes back: it is one row, however often. */
+static void count_refused(struct pg_sink *p, sl_str message_id)
+{
+    unsigned i = 0;
+
+    while (i < p->refused_in_a_row && !sl_str_eq(sl_str_of(p->refused_ids[i]), message_id)) {
+        i++;
+    }
+    if (i == p->refused_in_a_row && i < REFUSED_IN_A_ROW) {
+        (void)snprintf(p->refused_ids[i], ID_BYTES, "%" SL_FMT, SL_ARG(message_id));
+        p->refused_in_a_row++;
+    }
+}
+
 /* A row that is refused all by itself. */
 static void refuse(struct pg_sink *p, struct sl_record *r)
 {
@@ -231,7 +248,7 @@ static void refuse(struct pg_sink *p, struct sl_record *r)
         p->refused_in_a_row = 0;
         memcpy(p->refused_with, sqlstate, sizeof p->refused_with);
     }
-    p->refused_in_a_row++;
+    count_refused(p, r->message_id);
     r->verdict.reason = SL_REASON_REFUSED;
     memcpy(r->verdict.sqlstate, sqlstate, sizeof r->verdict.sqlstate);
     for (unsigned i = 0; i < p->cfg->columns_n; i++) {

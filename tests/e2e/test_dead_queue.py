@@ -128,6 +128,20 @@ def faked(binary, fake, db, tmp_path):
     s.stop_all()
 
 
+def test_one_that_comes_back_again_and_again_is_not_the_tables_fault(faked, fake, db):
+    """Ten rows are, refused alike and in a row; for one row nobody else has to wait."""
+    db.execute(REFUSING)
+    queue = fake.new_queue("again", VisibilityTimeout=1)
+    faked.use_queue(queue).in_parallel(1, 1).settings["dead_letter"] = "leave"
+    queue.send([REFUSED])
+    running = faked.begin()
+    eventually(lambda: running.err.count("left in the queue") > 11, within=40, what="it comes back")
+    good = queue.send(logins(3))
+    eventually(lambda: rows(db) == sorted(good), what="the others are loaded")
+    result = running.stop()
+    assert "the table takes nothing" not in result.err
+
+
 def test_thousands_that_are_left_are_no_reason_to_go_on(faked, fake, db):
     made = fake.fill(faked.queue, 6000, bad=0.5)
     faked.settings["dead_letter"] = "leave"
