@@ -259,29 +259,41 @@ static void http_unlink(struct sl_http *h, struct sl_http_call *call)
     h->idle = call;
 }
 
+/* "https://host:443" of a URL.  What follows may be a message's own word, the key of an object, say,
+ * and none of that gets into an error. */
+static int origin_len(const char *url)
+{
+    const char *host = strstr(url, "://");
+
+    return (int)(host == NULL ? 0 : (size_t)(host + 3 - url) + strcspn(host + 3, "/?#"));
+}
+
 static void call_outcome(struct sl_http_call *call, CURLcode result)
 {
     struct sl_http_reply *reply = &call->reply;
     const char *why = call->error[0] != '\0' ? call->error : curl_easy_strerror(result);
     char *room = sl_buf_reserve(&reply->body, SL_JSON_PADDING);
     long status = 0;
-    char *url = NULL;
+    const char *url = NULL;
+    int url_n;
 
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
+    url = url != NULL ? url : "";
+    url_n = origin_len(url);
     reply->status = (int)status;
     if (room == NULL) {
-        reply->rc = SL_FAIL(&reply->err, SL_NOMEM, "the reply of %s is over %zu bytes", url,
-                            reply->body.max_bytes - SL_JSON_PADDING);
+        reply->rc = SL_FAIL(&reply->err, SL_NOMEM, "the reply of %.*s is over %zu bytes", url_n,
+                            url, reply->body.max_bytes - SL_JSON_PADDING);
         return;
     }
     memset(room, 0, SL_JSON_PADDING);
     if (result == CURLE_OPERATION_TIMEDOUT) {
-        reply->rc = SL_FAIL(&reply->err, SL_TIMEOUT, "no answer from %s in time (curl %d: %s)", url,
-                            (int)result, why);
+        reply->rc = SL_FAIL(&reply->err, SL_TIMEOUT, "no answer from %.*s in time (curl %d: %s)",
+                            url_n, url, (int)result, why);
     } else if (result != CURLE_OK) {
-        reply->rc = SL_FAIL(&reply->err, SL_DISCONNECTED, "could not reach %s (curl %d: %s)", url,
-                            (int)result, why);
+        reply->rc = SL_FAIL(&reply->err, SL_DISCONNECTED, "could not reach %.*s (curl %d: %s)",
+                            url_n, url, (int)result, why);
     }
 }
 

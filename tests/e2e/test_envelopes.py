@@ -243,9 +243,11 @@ def test_s3_that_is_away_is_waited_for(sluice, queue, db, bucket, moto):
     gate = Gate(moto.port)
     sluice.env["AWS_ENDPOINT_URL_S3"] = gate.url
     sluice.settings["envelope"] = "s3"
-    queue.send([bucket(f"k{n}", body) for n, body in enumerate(logins(20))])
+    queue.send([bucket(f"lovelace/{n}", body) for n, body in enumerate(logins(20))])
     running = sluice.begin("--until-empty")
     wait_for_text(running, "S3 is away; waiting")
+    assert "could not reach " + gate.url in running.err
+    assert "lovelace" not in running.err, "what stands in a message is not told"
     assert db.count() == 0 and queue.counts()[0] + queue.counts()[1] == 20
     gate.open()
     summary = running.wait().summary
