@@ -144,10 +144,11 @@ static bool error_is(const struct sl_http_reply *reply, const char *code)
     return n > 0 && memmem(reply->body.ptr, n, code, strlen(code)) != NULL;
 }
 
-/* No other answer will ever come. */
+/* No other answer will come by itself: an archived object has to be asked out of its archive. */
 static bool is_missing(const struct sl_http_reply *reply)
 {
     return reply->status == HTTP_NOT_FOUND ||
+           (reply->status == HTTP_FORBIDDEN && error_is(reply, "<Code>InvalidObjectState<")) ||
            (reply->status == HTTP_BAD && (error_is(reply, "<Code>InvalidBucketName<") ||
                                           error_is(reply, "<Code>KeyTooLongError<")));
 }

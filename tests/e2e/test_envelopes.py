@@ -157,8 +157,8 @@ def bucket(moto, queue):
     s3 = moto.client("s3", moto.key_id, moto.secret)
     s3.create_bucket(Bucket=queue.name)
 
-    def put(key, body):
-        s3.put_object(Bucket=queue.name, Key=key, Body=body.encode())
+    def put(key, body, **how):
+        s3.put_object(Bucket=queue.name, Key=key, Body=body.encode(), **how)
         return pointer(queue.name, key)
 
     put.name = queue.name
@@ -215,12 +215,13 @@ def test_a_pointer_to_nothing_costs_itself_only(sluice, queue, db, bucket):
     sluice.settings["envelope"] = "s3"
     queue.send([bucket("a", login(1)), pointer(bucket.name, "gone"), pointer("no-such-bucket", "a"),
                 pointer("..", "a"), pointer(bucket.name, ""), bucket("empty", ""),
-                bucket("huge", "x" * ((16 << 20) + 1)), json.dumps([CLASS]), bucket("bad", BAD)])
+                bucket("huge", "x" * ((16 << 20) + 1)), json.dumps([CLASS]), bucket("bad", BAD),
+                bucket("archived", login(2), StorageClass="GLACIER")])
     summary = sluice.drain()
-    assert (summary.loaded, summary.dead_lettered) == (1, 8), summary.line
+    assert (summary.loaded, summary.dead_lettered) == (1, 9), summary.line
     assert sorted(r for r, in db.rows("SELECT reason FROM sluice.dead_letter")) == [
         "bad_envelope", "bad_envelope", "content_too_large", "empty_body", "missing_field",
-        "not_an_object", "object_missing", "object_missing"]
+        "not_an_object", "object_missing", "object_missing", "object_missing"]
     number = db.one("SELECT id FROM sluice.dead_letter WHERE reason = 'missing_field'")
     shown = sluice.good("dead", "show", str(number), "-c", sluice.path)
     assert shown.text.strip() == pointer(bucket.name, "bad"), "the letter keeps the pointer"
