@@ -270,7 +270,9 @@ static sl_rc object_fetch(struct sl_s3 *s, struct sl_batch *b, struct sl_record 
     const struct s3_call what = { s, b, r };
     struct sl_aws_call call = { .path = path, .range = s->range, .done = call_done };
 
-    r->object_path = sl_arena_copy(&b->arena, path);
+    if (r->object_path.ptr == NULL) { /* once: an outage may last for thousands of attempts */
+        r->object_path = sl_arena_copy(&b->arena, path);
+    }
     return r->object_path.ptr == NULL ? SL_FAIL(e, SL_NOMEM, "no memory for a pointer")
                                       : call_start(s, &what, &call, e);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "net/aws_call.h"
 #include "source/s3.h"
 
 #define NOW  "software.amazon.payloadoffloading.PayloadS3Pointer"
@@ -99,6 +100,46 @@ static void a_pointer_to_nowhere_is_refused(void **state)
     }
 }
 
+/* ---- in place of net/aws_call.c: S3 is away ---- */
+
+sl_rc sl_aws_call_start(struct sl_aws_caller *c, const struct sl_aws_call *call, struct sl_err *e)
+{
+    (void)c;
+    (void)call;
+    return SL_FAIL(e, SL_DISCONNECTED, "nobody is there");
+}
+
+bool sl_aws_clock_learn(const struct sl_aws_target *target, int64_t server_at_s)
+{
+    (void)target;
+    (void)server_at_s;
+    return false;
+}
+
+static void an_outage_costs_no_memory(void **state)
+{
+    const struct sl_aws_target target = { 0 };
+    const struct sl_s3_settings settings = { .target = &target, .object_max_bytes = 1 << 20 };
+    SL_AUTO(sl_batch_done) struct sl_batch b = { 0 };
+    struct sl_record r = { 0 };
+    struct sl_s3 *s = NULL;
+    bool has_more = true;
+
+    (void)state;
+    assert_int_equal(sl_s3_open(&settings, &s, NULL), SL_OK);
+    assert_int_equal(sl_batch_init(&b, 1, 128 << 10, NULL), SL_OK);
+    assert_int_equal(
+        sl_json_padded(sl_cleartext_of(SL_STR(
+                           "[\"" NOW "\",{\"s3BucketName\":\"logins\",\"s3Key\":\"0f-17\"}]")),
+                       &b.arena, &r.body, NULL),
+        SL_OK);
+    b.records[b.n++] = &r;
+    for (unsigned i = 0; i < 20000; i++) {
+        assert_int_equal(sl_s3_fetch(s, &b, &has_more, NULL), SL_DISCONNECTED);
+    }
+    sl_s3_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +147,7 @@ int main(void)
         cmocka_unit_test(a_key_is_encoded_as_in_a_url),
         cmocka_unit_test(other_bodies_are_no_pointers),
         cmocka_unit_test(a_pointer_to_nowhere_is_refused),
+        cmocka_unit_test(an_outage_costs_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
