@@ -12,13 +12,14 @@
 
 enum { TRIES = 3 };
 
-/* Host and port, up to the path; "" when there is a user, which browsers take for a host. */
+/* Host and port, up to the path; "" when there is a user, which may look like a host, or a
+ * backslash: to some it begins the path, to curl it is a part of the user. */
 static sl_str authority_of(sl_str url)
 {
     size_t n = 0;
 
-    while (n < url.len && strchr("/?#\\", url.ptr[n]) == NULL) {
-        if (url.ptr[n] == '@') {
+    while (n < url.len && strchr("/?#", url.ptr[n]) == NULL) {
+        if (url.ptr[n] == '@' || url.ptr[n] == '\\') {
             return (sl_str){ 0 };
         }
         n++;

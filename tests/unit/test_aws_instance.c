@@ -204,6 +204,7 @@ static void a_token_goes_only_to_those_who_are_near(void **state)
                                        "http://x@localhost/",
                                        "http://example.com#@localhost/",
                                        "http://example.com\\@localhost/",
+                                       "http://127.0.0.1\\@example.com/",
                                        "http://[::2]/",
                                        "http://[fd00:ec2::24]/",
                                        "http://[::ffff:127.0.0.1]/",
