@@ -192,6 +192,7 @@ static sl_rc token_write(const struct login *l, const struct sl_config *cfg,
     }
     SL_TRY(sl_aws_rds_enter(&db, cfg, stop, &token, e));
     word_write(out, "password", sl_buf_str(&token));
+    word_write(out, "sslmode", mode); /* a service file would overrule PGSSLMODE */
     return SL_OK;
 }
 

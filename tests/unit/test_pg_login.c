@@ -93,6 +93,24 @@ static void a_token_needs_a_host_a_user_and_tls(void **state)
     }
 }
 
+/* libpq would take the mode of a service file before that of the environment. */
+static void a_token_says_itself_that_it_goes_over_tls(void **state)
+{
+    const struct sl_config cfg = {
+        .sqs = { .access_key_id = SL_STR("AKIDEXAMPLE"), .secret_access_key = SL_STR("secret") },
+        .postgres = { .url = SL_STR("host=db.x.eu-west-1.rds.amazonaws.com user=u service=mine"),
+                      .auth = SL_AUTH_IAM },
+    };
+    SL_AUTO(sl_buf_done) struct sl_buf secret = { .max_bytes = 4096 };
+    SL_AUTO(sl_buf_done) struct sl_buf out = { .max_bytes = 4096 };
+
+    (void)state;
+    (void)setenv("PGSSLMODE", "require", 1);
+    assert_int_equal(sl_pg_login_write(&cfg, &secret, NULL, &out, NULL), SL_OK);
+    unsetenv("PGSSLMODE");
+    assert_non_null(strstr(out.ptr, "' sslmode='require' "));
+}
+
 static void leaves_a_url_alone_where_nothing_else_is_asked_for(void **state)
 {
     const struct sl_config cfg = { .postgres = { .url = SL_STR("postgresql://u@h/d") } };
@@ -112,6 +130,7 @@ int main(void)
         cmocka_unit_test(lets_the_url_say_where_and_the_secret_say_who),
         cmocka_unit_test(refuses_what_is_no_login_and_never_says_it),
         cmocka_unit_test(a_token_needs_a_host_a_user_and_tls),
+        cmocka_unit_test(a_token_says_itself_that_it_goes_over_tls),
         cmocka_unit_test(leaves_a_url_alone_where_nothing_else_is_asked_for),
     };
 
