@@ -6,6 +6,7 @@
 enum {
     BODY_MAX = 16 << 10,
     ARENA_MAX = 1 << 20,
+    SHOWN_MAX = 100, /* of what is no ARN */
 };
 
 /* One action: what it is called, what it takes, and what it gives. */
@@ -18,6 +19,7 @@ struct action {
 sl_rc sl_aws_kms_open(struct sl_aws_service *kms, const struct sl_config *cfg, sl_str arn,
                       const struct sl_stop *stop, struct sl_err *e)
 {
+    const sl_str clipped = { arn.ptr, arn.len < SHOWN_MAX ? arn.len : SHOWN_MAX };
     struct sl_arn key;
 
     *kms = (struct sl_aws_service){ .title = "KMS",
@@ -27,9 +29,9 @@ sl_rc sl_aws_kms_open(struct sl_aws_service *kms, const struct sl_config *cfg, s
                                     .refusal = SL_KEY };
     if (!sl_arn_read(arn, &key) || !sl_str_eq(key.service, SL_STR("kms"))) {
         return SL_FAIL(e, SL_KEY,
-                       "\"%.100s\" is not the ARN of a KMS key, such as "
+                       "\"%" SL_FMT "\" is not the ARN of a KMS key, such as "
                        "arn:aws:kms:eu-west-1:123456789012:key/...",
-                       arn.len > 0 ? arn.ptr : "");
+                       SL_ARG(clipped));
     }
     return sl_aws_service_open(kms, cfg, key.region, stop, e);
 }

@@ -130,6 +130,8 @@ def test_a_wrapped_file_must_be_one(owner, kms_key):
     refused(owner, path(owner) + ":5", "kms KEY_ARN")
     replace(owner, text + tokens.key_line("k2", KEY_2, "decrypt"))
     refused(owner, path(owner) + ":7", "not wrapped")
+    replace(owner, text.replace(kms_key, "a-name") + tokens.key_line("k2", KEY_2, "decrypt"))
+    refused(owner, path(owner) + ":6", '"a-name" is not the ARN of a KMS key')
     replace(owner, text)
     os.chmod(path(owner), 0o664)
     refused(owner, "others may write")
