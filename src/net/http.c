@@ -17,6 +17,8 @@ enum {
     RETRY_AFTER_MAX_MS = 30000, /* whatever a server says */
 };
 
+static const int64_t year_10000_s = 253402300800;
+
 /* One request, from send to done.  Its handle keeps settings between requests. */
 struct sl_http_call {
     struct sl_http_call *next; /* in `idle` or `busy` */
@@ -103,12 +105,12 @@ static bool header_is(sl_str header, const char *name)
     return header.len > n && header.ptr[n] == ':' && strncasecmp(header.ptr, name, n) == 0;
 }
 
-/* 0 for what is no date, as for none. */
+/* 0 for what is no date, as for none; years of more than four digits cannot be signed. */
 static int64_t date_of(const char *text)
 {
     const time_t at_s = curl_getdate(text, NULL);
 
-    return at_s > 0 ? at_s : 0;
+    return at_s > 0 && at_s < year_10000_s ? at_s : 0;
 }
 
 static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)

@@ -1,4 +1,6 @@
 """test_check.py - `sluice check` looks at everything, says all of it, and changes nothing."""
+import pytest
+
 from events import LOGIN_TABLE, logins
 from pg import free_port
 
@@ -79,13 +81,14 @@ def test_check_of_a_wrong_configuration_exits_as_run_does(bare):
     assert result.rc in (1, 78) and bare.path in said(result), result
 
 
-def test_check_does_not_take_what_is_no_date_for_a_clock_that_is_wrong(sluice, db, proxy):
+@pytest.mark.parametrize("date", ["tomorrow, perhaps", "Fri, 01 Jan 2147483647 00:00:00 GMT"])
+def test_check_does_not_take_what_is_no_date_for_a_clock_that_is_wrong(sluice, db, proxy, date):
     sluice.make_keys()
     sluice.through(proxy)
 
     def spoil(call, forward):
         reply = forward()
-        reply.headers.append(("Date", "tomorrow, perhaps"))
+        reply.headers.append(("Date", date))
         return reply
 
     proxy.on("GetQueueAttributes", spoil)
