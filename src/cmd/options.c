@@ -104,6 +104,12 @@ sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_e
     return SL_OK;
 }
 
+/* A word that is not expected may be a database's URL. */
+static const char *shown(const char *word)
+{
+    return sl_config_has_password(sl_str_of(word)) ? "..." : word;
+}
+
 sl_rc sl_options_take_queue(struct sl_options *o, int argc, struct sl_err *e)
 {
     const sl_str url = optind < argc ? sl_str_of(o->argv[optind]) : SL_STR("");
@@ -114,10 +120,10 @@ sl_rc sl_options_take_queue(struct sl_options *o, int argc, struct sl_err *e)
     if (!sl_str_starts(url, SL_STR("http://")) && !sl_str_starts(url, SL_STR("https://"))) {
         return SL_FAIL(e, SL_USAGE,
                        "unexpected argument '%s': say -c FILE, or the URL of a queue of logins",
-                       url.ptr);
+                       shown(url.ptr));
     }
     if (optind + 1 < argc) {
-        return SL_FAIL(e, SL_USAGE, "unexpected argument '%s'", o->argv[optind + 1]);
+        return SL_FAIL(e, SL_USAGE, "unexpected argument '%s'", shown(o->argv[optind + 1]));
     }
     if (o->config != NULL || o->overrides.queue_url.len > 0) {
         return SL_FAIL(e, SL_USAGE,

@@ -63,3 +63,9 @@ def test_without_a_key_file_it_says_how_to_make_one(home, queue, tmp_path):
 def test_anything_but_one_url_is_refused(bare, command, arguments, word):
     result = bare.call(command, *arguments)
     assert result.rc == 64 and word in result.err, result
+
+
+@pytest.mark.parametrize("before", [[], [URL]])
+def test_a_password_that_is_no_argument_is_not_repeated(bare, before):
+    result = bare.call("run", *before, "postgresql://u:hunter2@localhost/d")
+    assert result.rc == 64 and "'...'" in result.err and "hunter2" not in result.err, result
