@@ -333,7 +333,7 @@ static sl_rc verify_dead(struct verify *v, struct sl_buf *out, struct sl_err *e)
     }
     SL_TRY(sl_dead_scan(&scan, e));
     sl_buf_add_str(out, SL_STR("dead letters, "));
-    sl_tally_write(&job.tally, v->ring, "sealed body", "altered or of another message", out);
+    sl_tally_write(&job.tally, v->ring, "sealed message", "altered or of another message", out);
     line_end(v, &job.tally, out);
     return SL_OK;
 }

@@ -69,6 +69,7 @@ def test_all_is_well_after_a_run(sluice, queue, db):
     lines = verify(sluice)
     assert numbers(lines["masked_ip"]) == numbers(lines["masked_device_id"]) == (6, 6, 0, 0, 0)
     assert numbers(lines["dead letters"]) == (2, 2, 0, 0, 0)
+    assert "2 sealed messages: 2 ok" in lines["dead letters"]
     assert set(lines) == {"masked_ip", "masked_device_id", "dead letters"}
 
 
