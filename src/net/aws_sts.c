@@ -159,13 +159,20 @@ static sl_rc signed_fetch(const struct sl_aws_sts *sts, const struct sl_aws_cred
                                       .reply_max_bytes = STS_REPLY_MAX };
     struct sl_aws_identity identity;
     struct sl_aws_snapshot *now = NULL;
+    _Atomic int64_t ahead_ms = 0;
     sl_rc rc;
 
     caller.target.endpoint = endpoint_of(sts, a);
+    caller.target.ahead_ms = &ahead_ms;
     SL_TRY(sl_aws_snapshot_new(as, &now, e));
     sl_aws_identity_init(&identity, now);
     caller.target.identity = &identity;
     rc = sl_aws_call_once(&caller, &call, sts->stop, reply, e);
+    if (rc == SL_OK && reply->status >= 400 && reply->status <= 403 &&
+        sl_aws_clock_learn(&caller.target, reply->server_at_s)) {
+        sl_buf_done(&reply->body);
+        rc = sl_aws_call_once(&caller, &call, sts->stop, reply, e);
+    }
     explicit_bzero(&caller.key, sizeof caller.key);
     sl_aws_identity_done(&identity);
     return rc;

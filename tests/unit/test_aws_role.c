@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "net/aws_creds.h"
 #include "net/aws_sts.h"
 #include "net/http_fetch.h"
@@ -27,6 +28,7 @@ static struct asked {
 
 static unsigned asked_n;
 static int answer_status;
+static int64_t ahead_s;         /* of STS's clock, which refuses ours once; 0: it does not */
 static const char *answer_body; /* NULL: as STS does, keys numbered from 1 */
 
 static void write_answer(struct sl_buf *b, const char *action)
@@ -56,6 +58,10 @@ sl_rc sl_http_fetch(const struct sl_http_request *request, const struct sl_stop 
         return SL_FAIL(e, SL_DISCONNECTED, "nobody is there");
     }
     *ret = (struct sl_http_reply){ .status = answer_status };
+    if (ahead_s != 0 && asked_n == 1) {
+        *ret = (struct sl_http_reply){ .status = 403,
+                                       .server_at_s = sl_clock_at_ms() / 1000 + ahead_s };
+    }
     sl_buf_init(&ret->body, 1 << 16);
     if (answer_body != NULL) {
         sl_buf_printf(&ret->body, "%s", answer_body);
@@ -112,6 +118,7 @@ static int home_new(void **state)
     creds = (struct sl_aws_creds){ 0 };
     asked_n = 0;
     answer_status = 200;
+    ahead_s = 0;
     answer_body = NULL;
     sl_arena_init(&arena, 1 << 20, 4096);
     return 0;
@@ -387,6 +394,26 @@ static void the_configured_role_is_assumed_as_whoever_was_found(void **state)
     assert_string_equal(creds.from.ptr, ARN ", as the environment");
 }
 
+static void a_clock_that_sts_refuses_is_corrected_by_its_own(void **state)
+{
+    const char *const day = "x-amz-date: ";
+    const char *first;
+    const char *second;
+
+    (void)state;
+    (void)setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
+    (void)setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    cfg.sqs.role_arn = SL_STR(ARN);
+    ahead_s = 2 * 86400;
+    assert_int_equal(find(), SL_OK);
+    assert_int_equal(asked_n, 2);
+    first = strstr(asked[0].headers, day);
+    second = strstr(asked[1].headers, day);
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_true(strncmp(first, second, strlen(day) + 8) != 0);
+}
+
 static void china_has_a_domain_of_its_own(void **state)
 {
     const struct sl_aws_sts sts = { .region = SL_STR("cn-north-1") };
@@ -466,6 +493,7 @@ int main(void)
         TEST(a_token_file_has_one_token),
         TEST(environment_and_profile_come_before_a_web_identity),
         TEST(the_configured_role_is_assumed_as_whoever_was_found),
+        TEST(a_clock_that_sts_refuses_is_corrected_by_its_own),
         TEST(china_has_a_domain_of_its_own),
         TEST(answers_that_are_none_are_told_apart),
     };
