@@ -90,7 +90,9 @@ static int command_attributes(posix_spawnattr_t *attributes)
     return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
-/* stdout first: the pipe may have the number of a stdin that was closed.  Returns: an errno. */
+/* stdout first: the pipe may have the number of a stdin that was closed.  Last all others go: not
+ * each library closes its sockets by itself, and they lead to queue and database.
+ * Returns: an errno. */
 static int command_spawn(struct command *c, int to)
 {
     posix_spawn_file_actions_t actions;
@@ -108,6 +110,9 @@ static int command_spawn(struct command *c, int to)
         }
         if (rc == 0) {
             rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        }
+        if (rc == 0) {
+            rc = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
         }
         if (rc == 0) {
             rc = posix_spawnp(&c->pid, c->argv[0], &actions, &attributes, c->argv, environ);

@@ -19,7 +19,7 @@ struct sl_command {
 /* Run a program without a shell and read what it prints.
  *
  * Shape:   words between blanks, 1..64; the first is looked up in PATH.  stdin is /dev/null,
- *          stderr is ours.  text has room for max_bytes + 1
+ *          stderr is ours, and no other descriptor.  text has room for max_bytes + 1
  * Owns:    *ret_program lives in `a`
  * Errors:  SL_CONFIG (stop)   no words, too many, or a quote that is not closed
  *          `failure`          it cannot be run, or did not exit with 0; no message quotes

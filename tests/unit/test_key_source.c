@@ -226,6 +226,16 @@ static void gives_a_command_an_empty_stdin_and_plain_signals(void **state)
     assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
 }
 
+static void gives_a_command_no_other_descriptor(void **state)
+{
+    const struct sl_key_source source = OF(command, "test -e /proc/self/fd/57");
+
+    (void)state;
+    assert_int_equal(dup2(STDERR_FILENO, 57), 57);
+    assert_refused(&source, SL_KEY, "exit status 1"); /* 1 = it is not there */
+    assert_int_equal(close(57), 0);
+}
+
 static void refuses_a_command_that_fails_even_with_keys(void **state)
 {
     struct sl_key_source source = SL_KEY_SOURCE_NONE;
@@ -361,6 +371,7 @@ int main(void)
         FILE_TEST(reads_what_a_command_prints),
         cmocka_unit_test(starts_no_shell),
         cmocka_unit_test(gives_a_command_an_empty_stdin_and_plain_signals),
+        cmocka_unit_test(gives_a_command_no_other_descriptor),
         FILE_TEST(refuses_a_command_that_fails_even_with_keys),
         cmocka_unit_test(says_nothing_of_a_commands_arguments),
         FILE_TEST(kills_a_command_that_takes_too_long),
