@@ -41,7 +41,8 @@ static sl_rc ask_dead_queue(struct sl_app *app, struct sl_err *e)
     struct sl_err why = { 0 };
     const sl_rc rc = sl_sqs_ask(&cfg, &app->dead_aws, &app->dead_wire, &queue, &why);
 
-    return rc == SL_OK ? SL_OK : SL_FAIL(e, rc, "dead-letter %.1000s", why.msg);
+    return rc == SL_OK ? sl_dead_queue_check(&app->queue, &queue, e)
+                       : SL_FAIL(e, rc, "dead-letter %.1000s", why.msg);
 }
 
 static sl_rc key_check(struct sl_app *app, struct sl_pg_conn *conn, struct sl_err *e)

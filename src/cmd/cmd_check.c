@@ -46,6 +46,7 @@ struct checks {
     struct sl_arena arena;
     struct sl_aws_refresher refresher;
     struct sl_aws_target aws;
+    struct sl_sqs_attributes queue; /* zeroed until it has answered */
     const struct sl_sqs_wire *wire;
     struct sl_keyring *ring;
     struct sl_pg_conn conn;
@@ -197,7 +198,8 @@ static void check_dead_queue(struct checks *c)
     }
     target.identity = c->aws.identity;
     if (!allowed(c, "dead", "sqs:GetQueueAttributes", sl_sqs_ask(&cfg, &target, &wire, &queue, &e),
-                 &e)) {
+                 &e) ||
+        !passed(c, "dead", sl_dead_queue_check(&c->queue, &queue, &e), &e)) {
         return;
     }
     say("ok", "dead", "bad messages go to a queue with about %lld messages, retention %lld s",
@@ -260,6 +262,7 @@ static void check_queue(struct checks *c)
                  sl_sqs_ask(c->cfg, &c->aws, &c->wire, &queue, &e), &e)) {
         return;
     }
+    c->queue = queue;
     visibility_s = c->cfg->sqs.visibility_timeout_s != 0 ? c->cfg->sqs.visibility_timeout_s
                                                          : (unsigned)queue.visibility_timeout_s;
     say("ok", "queue", "about %lld messages, visibility timeout %u s, retention %lld s%s",

@@ -431,6 +431,14 @@ struct sl_config sl_dead_queue_config(const struct sl_config *cfg)
     return mine;
 }
 
+sl_rc sl_dead_queue_check(const struct sl_sqs_attributes *queue,
+                          const struct sl_sqs_attributes *dead, struct sl_err *e)
+{
+    return dead->arn[0] == '\0' || strcmp(queue->arn, dead->arn) != 0
+               ? SL_OK
+               : SL_FAIL(e, SL_CONFIG, "dead_letter is the queue that is read; give another one");
+}
+
 static bool url_is_fifo(sl_str url)
 {
     const sl_str suffix = SL_STR(".fifo"); /* every FIFO queue has it, and no other */

@@ -31,6 +31,13 @@ struct sl_dead_queue_settings {
  * Owns: everything in it is cfg's; do not end it */
 struct sl_config sl_dead_queue_config(const struct sl_config *cfg);
 
+/* See that it is not the queue that is read, which may have several URLs and has one ARN.
+ *
+ * Errors:  SL_CONFIG (stop)
+ */
+sl_rc sl_dead_queue_check(const struct sl_sqs_attributes *queue,
+                          const struct sl_sqs_attributes *dead, struct sl_err *e) SL_MUST_CHECK;
+
 /* Make the dead-letter queue of one worker.
  *
  * Owns:    everything in `settings` is borrowed for as long as it lives

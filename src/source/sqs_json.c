@@ -1,6 +1,8 @@
 /* source/sqs_json.c - the wire format of SQS: what it answers, in JSON or in XML of the same shape. */
 #include "source/sqs_json.h"
 
+#include <stdio.h>
+
 #include "base/xml.h"
 #include "source/sqs_error.h"
 #include "source/sqs_xml.h"
@@ -316,6 +318,7 @@ sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_ar
     const struct sl_json *facts;
     int64_t visible;
     int64_t not_visible;
+    sl_str arn;
 
     SL_TRY(parse_object(p, text, a, &root, e));
     facts = sl_json_member(root, SL_STR("Attributes"));
@@ -323,6 +326,7 @@ sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_ar
         !read_count(facts, SL_STR("ApproximateNumberOfMessagesNotVisible"), &not_visible)) {
         return SL_FAIL(e, SL_UNAVAILABLE, "the queue's attributes lack its number of messages");
     }
+    arn = text_of(facts, SL_STR("QueueArn"));
     *ret = (struct sl_sqs_attributes){
         .visible = visible,
         .not_visible = not_visible,
@@ -332,6 +336,9 @@ sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_ar
         .is_fifo = sl_str_eq(text_of(facts, SL_STR("FifoQueue")), SL_STR("true")),
         .has_redrive = text_of(facts, SL_STR("RedrivePolicy")).len > 0,
     };
+    if (arn.len < sizeof ret->arn) {
+        (void)snprintf(ret->arn, sizeof ret->arn, "%" SL_FMT, SL_ARG(arn));
+    }
     return SL_OK;
 }
 

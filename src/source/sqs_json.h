@@ -74,6 +74,7 @@ struct sl_sqs_attributes {
     int64_t server_at_s; /* the server's clock when it answered; 0 = not said */
     bool is_fifo;
     bool has_redrive; /* a RedrivePolicy is set */
+    char arn[160];    /* "" = not said, or longer than any */
 };
 
 /* Read replies.

@@ -466,6 +466,17 @@ def test_check_looks_at_the_dead_letter_queue(sending, dead, proxy):
     assert result.rc == 1 and dead.name + "-gone" in result.text, result
 
 
+def test_the_queue_that_is_read_is_known_by_any_of_its_names(sending, queue, dead):
+    """A letter that came back would be a bad message, sent on as another one, for ever."""
+    sending.settings["dead_letter"] = "queue:" + queue.url.replace("127.0.0.1", "localhost")
+    queue.send([BAD])
+    result = sending.run("--max-messages", "3")
+    assert result.rc == 78 and "dead_letter is the queue that is read" in result.err, result
+    result = checked(sending)
+    assert result.rc == 1 and "dead_letter is the queue that is read" in result.text, result
+    assert queue.counts() == (1, 0, 0)
+
+
 def test_a_start_waits_for_the_dead_letter_queue(sending, queue, dead, make_queue, db):
     sending.settings["dead_letter"] += "-late"
     running = sending.begin("--wait", "30")
