@@ -91,6 +91,8 @@ static sl_rc unwrap_line(struct unwrapping *u, sl_str text, struct sl_err *e)
     if (sl_str_starts(text, head) &&
         memchr(text.ptr + head.len, ' ', text.len - head.len) == NULL) {
         u->arn = (sl_str){ text.ptr + head.len, text.len - head.len };
+        sl_aws_service_close(&u->kms); /* this one may be in another region */
+        u->kms = (struct sl_aws_service){ 0 };
         return SL_OK;
     }
     SL_TRY(sl_key_line_split(text, &line, e));

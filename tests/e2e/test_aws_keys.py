@@ -113,6 +113,16 @@ def test_a_hangup_reads_a_wrapped_ring_again(owner, queue, db, kms_key):
         "v1.k2.")
 
 
+def test_each_key_may_have_a_kms_key_of_its_own_region(owner, queue, moto, kms_key):
+    far = moto.client("kms", *moto.admin_keys, region="eu-west-1")
+    one = wrap(owner, kms_key, tokens.key_line())
+    two = wrap(owner, far.create_key()["KeyMetadata"]["Arn"],
+               tokens.key_line("k2", KEY_2)).replace(" active ", " decrypt ")
+    replace(owner, one + two)
+    result = owner.call("check", "-c", owner.write())
+    assert "2 keys, k1 is active" in result.text, result
+
+
 def test_a_ciphertext_is_good_for_its_own_id_and_its_own_kms_key_alone(owner, kms, kms_key):
     text = wrap(owner, kms_key, tokens.key_line())
     replace(owner, text.replace("k1 active", "k9 active"))
