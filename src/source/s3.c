@@ -21,6 +21,7 @@ enum {
     RANGE_CHARS = 64,
     HTTP_OK = 200,
     HTTP_PARTIAL = 206,
+    HTTP_MOVED = 301, /* a bucket of another region */
     HTTP_BAD = 400,
     HTTP_FORBIDDEN = 403,
     HTTP_NOT_FOUND = 404,
@@ -44,6 +45,7 @@ struct sl_s3 {
     struct s3_call calls[CALLS_MAX];
     unsigned calls_n;      /* out */
     struct sl_err failure; /* the first of a round; rc SL_OK: none */
+    struct sl_err refusal; /* the first of a round that is about one object; rc SL_OK: none */
     unsigned left_n;       /* objects that could not be deleted */
 };
 
@@ -198,14 +200,23 @@ static sl_rc answer_read(struct s3_call *call, const struct sl_http_reply *reply
     return refusal(call->s, reply, e);
 }
 
+/* Perhaps of this object alone: whoever may send to the queue may name one that is not for us. */
+static bool is_about_object(const struct sl_http_reply *reply)
+{
+    return reply->rc == SL_OK &&
+           (reply->status == HTTP_MOVED ||
+            (reply->status == HTTP_FORBIDDEN && error_is(reply, "<Code>AccessDenied<")));
+}
+
 static void call_done(void *ctx, struct sl_http_reply *reply)
 {
     struct s3_call *call = ctx;
     struct sl_s3 *s = call->s;
+    struct sl_err *kept = is_about_object(reply) ? &s->refusal : &s->failure;
     struct sl_err e = { 0 };
 
-    if (answer_read(call, reply, &e) != SL_OK && s->failure.rc == SL_OK) {
-        s->failure = e;
+    if (answer_read(call, reply, &e) != SL_OK && kept->rc == SL_OK) {
+        *kept = e;
     }
     call->r = NULL;
     s->calls_n--;
@@ -294,6 +305,31 @@ static sl_rc record_fetch(struct sl_s3 *s, struct sl_batch *b, struct sl_record 
     return rc;
 }
 
+/* Some objects are refused.  Where others of the batch are given, it is those that are refused; where
+ * none is, it may be our rights, which somebody will set right. */
+static sl_rc judge_refused(const struct sl_s3 *s, struct sl_batch *b, struct sl_err *e)
+{
+    bool has_given = false;
+
+    for (unsigned i = 0; i < b->n; i++) {
+        has_given = has_given || b->records[i]->has_object;
+    }
+    if (!has_given) {
+        if (e != NULL) {
+            *e = s->refusal;
+        }
+        return s->refusal.rc;
+    }
+    for (unsigned i = 0; i < b->n; i++) {
+        struct sl_record *r = b->records[i];
+
+        if (r->object_path.ptr != NULL && !r->has_object && r->verdict.reason == SL_REASON_NONE) {
+            r->verdict.reason = SL_REASON_OBJECT_MISSING;
+        }
+    }
+    return SL_OK;
+}
+
 sl_rc sl_s3_fetch(struct sl_s3 *s, struct sl_batch *b, bool *ret_has_more, struct sl_err *e)
 {
     const int64_t due_ms = sl_clock_now_ms() + ROUND_MS;
@@ -301,6 +337,7 @@ sl_rc sl_s3_fetch(struct sl_s3 *s, struct sl_batch *b, bool *ret_has_more, struc
     unsigned i = 0;
 
     s->failure = (struct sl_err){ 0 };
+    s->refusal = (struct sl_err){ 0 };
     while (i < b->n && failure.rc == SL_OK && s->failure.rc == SL_OK &&
            sl_clock_now_ms() < due_ms) {
         (void)record_fetch(s, b, b->records[i++], &failure);
@@ -314,7 +351,7 @@ sl_rc sl_s3_fetch(struct sl_s3 *s, struct sl_batch *b, bool *ret_has_more, struc
         return failure.rc;
     }
     *ret_has_more = i < b->n;
-    return SL_OK;
+    return *ret_has_more || s->refusal.rc == SL_OK ? SL_OK : judge_refused(s, b, e);
 }
 
 void sl_s3_delete(struct sl_s3 *s, const struct sl_batch *b)

@@ -47,8 +47,8 @@ void sl_s3_close(struct sl_s3 *s);
 /* Fetch what the bodies of a batch point to, several objects at a time, for some seconds: call it
  * again until there is nothing left.
  *
- * Shape:   each record has its object then, or a verdict: there is no such object, or it is over
- *          object_max_bytes
+ * Shape:   each record has its object then, or a verdict: there is no such object, it is over
+ *          object_max_bytes, or it is refused while others of the batch are given
  * Returns: in *ret_has_more whether some are left
  * Errors:  SL_DISCONNECTED, SL_TIMEOUT, SL_THROTTLED, SL_DENIED, SL_UNAVAILABLE, SL_NOMEM (retry)
  *          some are not fetched: call again
