@@ -17,6 +17,7 @@
 #include "fake_action.h"
 #include "fake_control.h"
 #include "fake_http.h"
+#include "fake_stream.h"
 
 #define JSON_TYPE "application/x-amz-json-1.0"
 
@@ -33,7 +34,7 @@ enum conn_state {
 
 struct conn {
     struct conn *next;
-    int fd;
+    struct fake_stream stream;
     enum conn_state state;
     int64_t due_ms;
     struct sl_buf in;
@@ -63,7 +64,7 @@ static void conn_over(struct fake_server *s, struct conn *c)
 {
     if (c->state != CONN_OVER) {
         conn_set(s, c, CONN_OVER);
-        (void)close(c->fd);
+        fake_stream_close(&c->stream);
         s->has_over = true;
     }
 }
@@ -73,7 +74,7 @@ static void conn_reset(struct fake_server *s, struct conn *c)
 {
     const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    (void)setsockopt(c->stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     conn_over(s, c);
 }
 
@@ -105,7 +106,7 @@ static void conn_watch(struct fake_server *s, struct conn *c, bool wants_out)
 {
     struct epoll_event event = { .events = EPOLLIN | (wants_out ? EPOLLOUT : 0), .data.ptr = c };
 
-    (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+    (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, c->stream.fd, &event);
 }
 
 void fake_conns_accept(struct fake_server *s)
@@ -118,11 +119,12 @@ void fake_conns_accept(struct fake_server *s)
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
 
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        *c = (struct conn){ .next = s->conns, .fd = fd };
+        *c = (struct conn){ .next = s->conns };
         sl_buf_init(&c->in, FAKE_IN_MAX);
         sl_buf_init(&c->out, FAKE_OUT_MAX);
         s->conns = c;
-        if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        if (!fake_stream_open(&c->stream, fd, s->tls) ||
+            epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
             conn_over(s, c);
         }
     }
@@ -133,7 +135,7 @@ static void conn_send(struct fake_server *s, struct conn *c)
     ssize_t n = 0;
 
     while (c->sent_bytes < c->out.len && n >= 0) {
-        n = send(c->fd, c->out.ptr + c->sent_bytes, c->out.len - c->sent_bytes, MSG_NOSIGNAL);
+        n = fake_stream_send(&c->stream, c->out.ptr + c->sent_bytes, c->out.len - c->sent_bytes);
         c->sent_bytes += n > 0 ? (size_t)n : 0;
     }
     if (n < 0) {
@@ -350,13 +352,13 @@ static void conn_read(struct fake_server *s, struct conn *c)
     do {
         char *room = sl_buf_reserve(&c->in, READ_BYTES);
 
-        n = room != NULL ? recv(c->fd, room, READ_BYTES, 0) : 0;
+        n = room != NULL ? fake_stream_recv(&c->stream, room, READ_BYTES) : 0;
         if (n == 0 || (n < 0 && errno != EAGAIN)) {
             conn_over(s, c); /* and a poll that nobody waits for takes no message */
             return;
         }
         c->in.len += n > 0 ? (size_t)n : 0;
-    } while (n == READ_BYTES);
+    } while (n == READ_BYTES || (n > 0 && c->stream.tls != NULL)); /* a record is shorter */
     conn_serve(s, c);
 }
 
@@ -424,7 +426,7 @@ void fake_conns_free(struct fake_server *s)
     for (struct conn *c = s->conns; c != NULL; c = next) {
         next = c->next;
         if (c->state != CONN_OVER) {
-            (void)close(c->fd);
+            fake_stream_close(&c->stream);
         }
         conn_free(c);
     }

@@ -5,6 +5,7 @@
 #include "fake_faults.h"
 #include "fake_queue.h"
 #include "fake_server.h"
+#include "fake_stream.h"
 
 #define FAKE_OUT_MAX ((size_t)4 << 30) /* bytes; a report of millions of messages */
 
@@ -18,6 +19,7 @@ struct fake_server {
     struct sl_json_parser *json;
     struct sl_arena arena;
     struct sl_buf reply; /* the body */
+    SSL_CTX *tls;        /* NULL = plain */
     struct conn *conns;
     unsigned waiting_n; /* connections that wait for a time or for a queue */
     bool has_over;

@@ -118,19 +118,33 @@ static sl_rc server_watch(struct fake_server *s, struct sl_err *e)
     return SL_OK;
 }
 
-sl_rc fake_server_open(uint16_t port, uint64_t seed, struct fake_server **ret, struct sl_err *e)
+static sl_rc server_trust(struct fake_server *s, const struct fake_options *o, struct sl_err *e)
+{
+    if (o->certificate == NULL) {
+        return SL_OK;
+    }
+    s->tls = fake_tls_new(o->certificate, o->key);
+    return s->tls != NULL ? SL_OK
+                          : SL_FAIL(e, SL_CONFIG, "%s and %s are no certificate with its key",
+                                    o->certificate, o->key);
+}
+
+sl_rc fake_server_open(const struct fake_options *o, struct fake_server **ret, struct sl_err *e)
 {
     struct fake_server *s = fake_alloc(1, sizeof *s);
     sl_rc rc;
 
     s->epoll_fd = s->listen_fd = s->signal_fd = -1;
-    fake_queues_init(&s->queues, seed);
-    s->faults.random = seed;
+    fake_queues_init(&s->queues, o->seed);
+    s->faults.random = o->seed;
     sl_arena_init(&s->arena, ARENA_MAX, ARENA_BLOCK);
     sl_buf_init(&s->reply, FAKE_OUT_MAX);
     rc = sl_json_parser_new(FAKE_IN_MAX, &s->json, e);
     if (rc == SL_OK) {
-        rc = server_listen(s, port, e);
+        rc = server_trust(s, o, e);
+    }
+    if (rc == SL_OK) {
+        rc = server_listen(s, o->port, e);
     }
     if (rc == SL_OK) {
         rc = server_watch(s, e);
@@ -153,6 +167,7 @@ void fake_server_close(struct fake_server *s)
             (void)close(fds[i]);
         }
     }
+    SSL_CTX_free(s->tls);
     sl_json_parser_free(s->json);
     sl_arena_done(&s->arena);
     sl_buf_done(&s->reply);

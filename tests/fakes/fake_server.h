@@ -8,8 +8,15 @@
 
 struct fake_server;
 
-/* Listen on 127.0.0.1; port 0 is any that is free. */
-sl_rc fake_server_open(uint16_t port, uint64_t seed, struct fake_server **ret, struct sl_err *e)
+struct fake_options {
+    uint16_t port;           /* 0 = any that is free */
+    uint64_t seed;           /* of ids and faults */
+    const char *certificate; /* and its key, both PEM files: TLS; NULL = plain HTTP */
+    const char *key;
+};
+
+/* Listen on 127.0.0.1. */
+sl_rc fake_server_open(const struct fake_options *o, struct fake_server **ret, struct sl_err *e)
     SL_MUST_CHECK;
 void fake_server_close(struct fake_server *s);
 
