@@ -11,6 +11,7 @@ import collections
 import json
 import os
 import pathlib
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -41,9 +42,12 @@ class Fake:
 
     key_id, secret = "AKIAFAKESQS", "any-secret"
 
-    def __init__(self, binary, log, seed=1):
+    def __init__(self, binary, log, seed=1, tls=None):
+        """tls: a certificate and its key, files."""
         self.queues = []
-        self.process = subprocess.Popen([find_program(binary), "--seed", str(seed)],
+        self.ca = str(tls[0]) if tls else None
+        more = ["--certificate", str(tls[0]), "--key", str(tls[1])] if tls else []
+        self.process = subprocess.Popen([find_program(binary), "--seed", str(seed), *more],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=log, text=True)
         ready = self.process.stdout.readline()
@@ -55,7 +59,7 @@ class Fake:
     def client(self, attempts=1):
         return boto3.session.Session().client(
             "sqs", region_name=REGION, endpoint_url=self.url, aws_access_key_id=self.key_id,
-            aws_secret_access_key=self.secret,
+            aws_secret_access_key=self.secret, verify=self.ca,
             config=Config(retries={"total_max_attempts": attempts}, read_timeout=30, proxies={}))
 
     def new_queue(self, name=None, **attributes):
@@ -66,7 +70,9 @@ class Fake:
         request = urllib.request.Request(
             self.url + "/_fake/" + path, method=method,
             data=None if value is None else json.dumps(value).encode())
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        tls = ssl.create_default_context(cafile=self.ca)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                             urllib.request.HTTPSHandler(context=tls))
         try:
             with opener.open(request, timeout=120) as reply:
                 return json.load(reply)
