@@ -9,6 +9,7 @@
 
 #include <openssl/crypto.h>
 
+#include "base/hex.h"
 #include "keys/hkdf.h"
 #include "keys/keyring_build.h"
 
@@ -269,15 +270,11 @@ sl_rc sl_key_derive(const struct sl_key *key, const char *mode, sl_str context, 
 sl_rc sl_key_check_value(const unsigned char master[static SL_KEY_BYTES],
                          char out[static SL_KEY_CHECK_CHARS + 1], struct sl_err *e)
 {
-    static const char hex[] = "0123456789abcdef";
     const struct sl_hkdf in = { master, SL_KEY_BYTES, KEYRING_SALT, SL_STR("sluice/kcv") };
     unsigned char value[SL_KEY_CHECK_CHARS / 2];
 
     SL_TRY(sl_hkdf_sha256(&in, value, sizeof value, e));
-    for (size_t i = 0; i < sizeof value; i++) {
-        out[2 * i] = hex[value[i] >> 4];
-        out[2 * i + 1] = hex[value[i] & 15];
-    }
+    sl_hex(value, sizeof value, out);
     out[SL_KEY_CHECK_CHARS] = '\0';
     return SL_OK;
 }

@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "masking/normalize.h"
 
 enum {
@@ -65,7 +66,6 @@ static sl_rc plain_full(const struct sl_arena *a, struct sl_err *e)
 sl_rc sl_digest_of(struct sl_digest *d, sl_cleartext value, struct sl_arena *a, sl_str *ret,
                    struct sl_err *e)
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char bytes[DIGEST_BYTES];
     char *hex = sl_arena_alloc(a, SL_DIGEST_CHARS);
 
@@ -75,10 +75,7 @@ sl_rc sl_digest_of(struct sl_digest *d, sl_cleartext value, struct sl_arena *a, 
     if (!digest_bytes(d, value.secret, value.len, bytes)) {
         return SL_FAIL(e, SL_CRYPTO, "cannot mask: libcrypto refused SHA-256");
     }
-    for (size_t i = 0; i < DIGEST_BYTES; i++) {
-        hex[2 * i] = digits[bytes[i] >> 4];
-        hex[2 * i + 1] = digits[bytes[i] & 15];
-    }
+    sl_hex(bytes, DIGEST_BYTES, hex);
     *ret = (sl_str){ hex, SL_DIGEST_CHARS };
     return SL_OK;
 }

@@ -8,6 +8,8 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "base/hex.h"
+
 enum {
     HASH_BYTES = 32,
     SECRET_MAX = 256, /* bytes; AWS makes them 40 long */
@@ -70,9 +72,10 @@ static sl_str hash_str(const unsigned char hash[static HASH_BYTES])
 
 static void buf_add_hex(struct sl_buf *b, const unsigned char hash[static HASH_BYTES])
 {
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        sl_buf_printf(b, "%02x", hash[i]);
-    }
+    char digits[2 * HASH_BYTES];
+
+    sl_hex(hash, HASH_BYTES, digits);
+    sl_buf_add(b, digits, sizeof digits);
 }
 
 void sl_sigv4_date(int64_t at_ms, char out[static 17])

@@ -3,6 +3,8 @@
 
 #include <openssl/crypto.h>
 
+#include "base/hex.h"
+
 enum {
     HALF_BYTES = 32, /* of a derived key: one half for the MAC, one for the encryption */
     DERIVED_BYTES = 2 * HALF_BYTES,
@@ -29,12 +31,13 @@ static void add_doubled(struct sl_buf *out, sl_str text, const char *special)
 /* A column of COPY's text format: the backslash of bytea's hex form is doubled. */
 static void add_hex(struct sl_buf *out, const unsigned char *bytes, size_t n)
 {
-    static const char digits[] = "0123456789abcdef";
+    char *digits;
 
     sl_buf_add_str(out, SL_STR("\t\\\\x"));
-    for (size_t i = 0; i < n; i++) {
-        sl_buf_add_char(out, digits[bytes[i] >> 4]);
-        sl_buf_add_char(out, digits[bytes[i] & 15]);
+    digits = sl_buf_reserve(out, 2 * n);
+    if (digits != NULL) {
+        sl_hex(bytes, n, digits);
+        out->len += 2 * n;
     }
 }
 

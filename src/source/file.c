@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "source/line_reader.h"
 #include "telemetry/log.h"
 
@@ -98,15 +99,12 @@ static bool is_visible(sl_str text)
 
 static sl_rc label_hash(sl_str name, char out[static LABEL_HASH + 1], struct sl_err *e)
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char digest[EVP_MAX_MD_SIZE];
 
     if (EVP_Digest(name.ptr, name.len, digest, NULL, EVP_sha256(), NULL) != 1) {
         return SL_FAIL(e, SL_CRYPTO, "cannot hash a file's name");
     }
-    for (size_t i = 0; i < LABEL_HASH; i++) {
-        out[i] = hex[i % 2 == 0 ? digest[i / 2] >> 4 : digest[i / 2] & 15];
-    }
+    sl_hex(digest, LABEL_HASH / 2, out);
     out[LABEL_HASH] = '\0';
     return SL_OK;
 }

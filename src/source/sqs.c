@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "source/sqs_attempt.h"
 #include "source/sqs_call.h"
 #include "source/sqs_lease.h"
@@ -76,26 +77,20 @@ struct sqs_receive {
 
 static bool md5_matches(const struct sqs_source *s, const struct sl_sqs_message *m)
 {
-    static const char hex[] = "0123456789abcdef";
     /* A digest of the body; the body itself goes nowhere. */
     const sl_str body = sl_cleartext_publish(m->body);
     unsigned char digest[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE];
     unsigned n = 0;
 
     if (s->md5 == NULL || m->md5_of_body.len == 0) {
         return true;
     }
-    if (EVP_Digest(body.ptr, body.len, digest, &n, s->md5, NULL) != 1 ||
-        m->md5_of_body.len != (size_t)2 * n) {
+    if (EVP_Digest(body.ptr, body.len, digest, &n, s->md5, NULL) != 1) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (m->md5_of_body.ptr[2 * i] != hex[digest[i] >> 4] ||
-            m->md5_of_body.ptr[2 * i + 1] != hex[digest[i] & 15]) {
-            return false;
-        }
-    }
-    return true;
+    sl_hex(digest, n, hex);
+    return sl_str_eq(m->md5_of_body, (sl_str){ hex, (size_t)2 * n });
 }
 
 /* A message stays in the queue and comes back when its visibility timeout is over. */
