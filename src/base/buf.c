@@ -166,43 +166,65 @@ static size_t utf8_sequence(const unsigned char *s, size_t n)
     return len;
 }
 
+static bool json_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* How many bytes go in as they are. */
+static size_t json_plain(const unsigned char *s, size_t n)
+{
+    size_t len = 0;
+
+    while (len < n && json_is_plain(s[len])) {
+        len++;
+    }
+    return len;
+}
+
 static void buf_add_json_ascii(struct sl_buf *b, unsigned char c)
 {
-    static const char named[0x20] = {
-        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
-    };
+    static const char named[0x80] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
+                                      ['\t'] = 't', ['"'] = '"',  ['\\'] = '\\' };
 
-    if (c == '"' || c == '\\') {
-        sl_buf_add_char(b, '\\');
-        sl_buf_add_char(b, (char)c);
-    } else if (c < 0x20 && named[c] != 0) {
+    if (named[c] != 0) {
         sl_buf_add_char(b, '\\');
         sl_buf_add_char(b, named[c]);
-    } else if (c < 0x20 || c == 0x7f) {
-        sl_buf_printf(b, "\\u%04x", c);
     } else {
-        sl_buf_add_char(b, (char)c);
+        sl_buf_printf(b, "\\u%04x", c);
     }
+}
+
+/* One character that is not plain.  Returns: its bytes. */
+static size_t buf_add_json_special(struct sl_buf *b, const unsigned char *s, size_t n)
+{
+    const size_t len = utf8_sequence(s, n);
+
+    if (len == 1) {
+        buf_add_json_ascii(b, s[0]);
+    } else if (len == 2 && s[0] == 0xc2 && s[1] < 0xa0) {
+        sl_buf_printf(b, "\\u%04x", s[1]); /* C1: control characters of terminals */
+    } else if (len == 0) {
+        sl_buf_add_str(b, SL_STR("\xef\xbf\xbd"));
+    } else {
+        sl_buf_add(b, s, len);
+    }
+    return len == 0 ? 1 : len;
 }
 
 void sl_buf_add_json(struct sl_buf *b, sl_str s)
 {
     const unsigned char *bytes = (const unsigned char *)s.ptr;
-    size_t step;
 
     sl_buf_add_char(b, '"');
-    for (size_t i = 0; i < s.len; i += step) {
-        const size_t len = utf8_sequence(bytes + i, s.len - i);
+    for (size_t i = 0; i < s.len;) {
+        const size_t plain = json_plain(bytes + i, s.len - i);
 
-        step = len == 0 ? 1 : len;
-        if (len == 1) {
-            buf_add_json_ascii(b, bytes[i]);
-        } else if (len == 2 && bytes[i] == 0xc2 && bytes[i + 1] < 0xa0) {
-            sl_buf_printf(b, "\\u%04x", bytes[i + 1]); /* C1: control characters of terminals */
-        } else if (len == 0) {
-            sl_buf_add_str(b, SL_STR("\xef\xbf\xbd"));
+        if (plain > 0) {
+            sl_buf_add(b, bytes + i, plain);
+            i += plain;
         } else {
-            sl_buf_add(b, bytes + i, len);
+            i += buf_add_json_special(b, bytes + i, s.len - i);
         }
     }
     sl_buf_add_char(b, '"');
