@@ -1,19 +1,17 @@
 /* net/http.c - HTTP requests of one worker, side by side, over libcurl multi. */
 #include "net/http.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include <curl/curl.h>
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "net/http_sockets.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 10000,
-    KEPT_CONNECTIONS = 64,
-    LONGEST_WAIT_MS = 60000,
+    KEPT_CONNECTIONS = 256, /* more than are ever busy: a handshake costs as much as ten requests */
     RETRY_AFTER_MAX_MS = 30000, /* whatever a server says */
 };
 
@@ -32,6 +30,7 @@ struct sl_http_call {
 
 struct sl_http {
     CURLM *multi;
+    struct sl_http_sockets sockets;
     struct sl_http_call *idle;
     struct sl_http_call *busy;
 };
@@ -54,6 +53,10 @@ sl_rc sl_http_new(struct sl_http **ret, struct sl_err *e)
     if (h == NULL || h->multi == NULL) {
         free(h);
         return SL_FAIL(e, SL_NOMEM, "could not start an HTTP client");
+    }
+    if (sl_http_sockets_open(&h->sockets, h->multi, e) != SL_OK) {
+        sl_http_free(h);
+        return SL_NOMEM;
     }
     (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
     *ret = h;
@@ -87,6 +90,7 @@ void sl_http_free(struct sl_http *h)
         call_free(call);
     }
     (void)curl_multi_cleanup(h->multi);
+    sl_http_sockets_close(&h->sockets);
     free(h);
 }
 
@@ -299,15 +303,13 @@ static void call_outcome(struct sl_http_call *call, CURLcode result)
     }
 }
 
-/* Move everything forward.  Returns: how many requests were completed. */
-static unsigned http_step(struct sl_http *h)
+/* Hand out what is complete.  Returns: how many requests that were. */
+static unsigned http_complete(struct sl_http *h)
 {
     unsigned completed = 0;
-    int running;
     int queued;
     CURLMsg *message;
 
-    (void)curl_multi_perform(h->multi, &running);
     while ((message = curl_multi_info_read(h->multi, &queued)) != NULL) {
         CURL *easy = message->easy_handle;
         const CURLcode result = message->data.result;
@@ -331,35 +333,18 @@ static unsigned http_step(struct sl_http *h)
     return completed;
 }
 
-static short poll_to_curl(short events)
-{
-    return (short)(((events & POLLIN) != 0 ? CURL_WAIT_POLLIN : 0) |
-                   ((events & POLLOUT) != 0 ? CURL_WAIT_POLLOUT : 0));
-}
-
-/* A hang-up shows as readable, so that whoever reads finds out. */
-static short curl_to_poll(short revents)
-{
-    return (short)(((revents & CURL_WAIT_POLLIN) != 0 ? POLLIN : 0) |
-                   ((revents & CURL_WAIT_POLLOUT) != 0 ? POLLOUT : 0));
-}
-
 short sl_http_wait(struct sl_http *h, int fd, short events, int64_t due_ms)
 {
-    struct curl_waitfd extra = { .fd = fd, .events = poll_to_curl(events) };
-    int64_t wait_ms = due_ms - sl_clock_now_ms();
+    short ready;
 
+    sl_http_sockets_tick(&h->sockets); /* what was sent since begins here */
     /* What was completed may be what the caller waits for. */
-    if (http_step(h) > 0) {
-        wait_ms = 0;
-    }
-    wait_ms = wait_ms < 0 ? 0 : wait_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : wait_ms;
-    (void)curl_multi_poll(h->multi, fd < 0 ? NULL : &extra, fd < 0 ? 0 : 1, (int)wait_ms, NULL);
-    (void)http_step(h);
-    return curl_to_poll(extra.revents);
+    ready = sl_http_sockets_wait(&h->sockets, fd, events, http_complete(h) > 0 ? 0 : due_ms);
+    (void)http_complete(h);
+    return ready;
 }
 
 void sl_http_wake(struct sl_http *h)
 {
-    (void)curl_multi_wakeup(h->multi);
+    sl_http_sockets_wake(&h->sockets);
 }

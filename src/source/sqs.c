@@ -8,13 +8,16 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "net/concurrency.h"
 #include "source/sqs_attempt.h"
 #include "source/sqs_call.h"
 #include "source/sqs_lease.h"
 #include "telemetry/log.h"
 
 enum {
-    RECEIVES_MAX = 8,          /* in flight, when the configuration leaves it to us */
+    RECEIVES_MAX = 64, /* in flight, when the configuration leaves it to us */
+    DELETES_FIRST = 8, /* the same of deletes and hand-backs */
+    DELETES_MAX = 64,
     REPLY_MAX = 96 << 20,      /* ten messages of 1 MiB, escaped six times over, and more */
     REPLY_GUESS = 64 << 10,    /* reserved for a reply before any has been seen */
     ANSWER_TIMEOUT_MS = 20000, /* beyond the long poll itself */
@@ -50,14 +53,14 @@ struct sqs_source {
     struct sqs_reply **ready_last;
     unsigned ready_n; /* messages */
     size_t ready_bytes;
-    size_t batch_bytes;   /* lent to the batch that is being loaded */
-    size_t reply_bytes;   /* recent largest reply */
-    size_t message_bytes; /* recent largest message, its share of a reply */
-    unsigned receives;    /* out */
-    int64_t asked_ms;     /* when the last one went out */
-    unsigned target;      /* receives wanted in flight */
-    bool was_empty;       /* the last answer brought nothing */
-    uint64_t to_return;   /* messages handed back, not yet counted so */
+    size_t batch_bytes;              /* lent to the batch that is being loaded */
+    size_t reply_bytes;              /* recent largest reply */
+    size_t message_bytes;            /* recent largest message, its share of a reply */
+    unsigned receives;               /* out */
+    int64_t asked_ms;                /* when the last one went out */
+    struct sl_concurrency in_flight; /* receives wanted out */
+    bool was_empty;                  /* the last answer brought nothing */
+    uint64_t to_return;              /* messages handed back, not yet counted so */
     struct sl_sqs_attempts attempts;
     bool is_paused;
     int64_t polls_due_ms; /* after a stop: when receives still out are given up; 0 = no stop */
@@ -185,8 +188,13 @@ static void receive_pace(struct sqs_source *s, const struct sqs_receive *receive
     const int64_t now_ms = sl_clock_now_ms();
 
     s->was_empty = n == 0;
-    s->target = n == 0 ? 1 : n >= receive->asked ? s->target + 1 : s->target;
-    s->target = s->target > RECEIVES_MAX ? RECEIVES_MAX : s->target;
+    if (n >= receive->asked) {
+        sl_concurrency_more(&s->in_flight, now_ms - receive->started_ms);
+    } else if (n == 0) {
+        sl_concurrency_reset(&s->in_flight);
+    } else if (2 * n < receive->asked) { /* each costs money */
+        sl_concurrency_less(&s->in_flight);
+    }
     if (n == 0 && now_ms - receive->started_ms < QUICK_MS) {
         s->receive_due_ms = now_ms + QUICK_MS;
     }
@@ -253,7 +261,7 @@ static void receive_failed(struct sqs_source *s, const struct sl_err *e, unsigne
     sl_sqs_quota_give(s->settings.shared, asked);
     s->error = *e;
     s->was_empty = false;
-    s->target = 1;
+    sl_concurrency_reset(&s->in_flight);
     s->backoff.base_ms = e->rc == SL_THROTTLED || e->rc == SL_DENIED ? 1000 : 100;
     wait_ms = sl_backoff_next(&s->backoff);
     s->receive_due_ms = sl_clock_now_ms() + (wait_ms > least_ms ? wait_ms : least_ms);
@@ -377,13 +385,16 @@ static bool polls_are_over(struct sqs_source *s)
     return s->receives == 0 || sl_clock_now_ms() >= s->polls_due_ms;
 }
 
-/* One reply may always be had, however little memory there is: nothing would ever move. */
+/* One reply may always be had, however little memory there is: nothing would ever move.  And what
+ * waits beyond the next batch makes nothing faster. */
 static bool has_room(const struct sqs_source *s)
 {
     const size_t held = s->ready_bytes + s->batch_bytes;
     const size_t reserved = (size_t)(s->receives + 1) * s->reply_bytes;
 
-    return held + reserved <= s->settings.memory_bytes || (held == 0 && s->receives == 0);
+    return (held + reserved <= s->settings.memory_bytes &&
+            s->ready_bytes + reserved <= s->settings.memory_bytes / 4 + s->reply_bytes) ||
+           (held == 0 && s->receives == 0);
 }
 
 static bool may_receive(const struct sqs_source *s)
@@ -395,8 +406,8 @@ static void receive_pump(struct sqs_source *s)
 {
     const unsigned fixed = s->settings.cfg->sqs.receives;
 
-    while (may_receive(s) && s->receives < (fixed != 0 ? fixed : s->target) && has_room(s) &&
-           sl_clock_now_ms() >= s->receive_due_ms) {
+    while (may_receive(s) && s->receives < (fixed != 0 ? fixed : s->in_flight.target) &&
+           has_room(s) && sl_clock_now_ms() >= s->receive_due_ms) {
         receive_start(s);
     }
 }
@@ -717,6 +728,7 @@ static void leases_start(struct sqs_source *s)
         .visibility_timeout_s = s->settings.visibility_timeout_s,
         .backoff = { .base_ms = 100, .cap_ms = 20000, .random = (uint64_t)sl_clock_now_ms() },
     };
+    sl_concurrency_init(&s->leases.in_flight, DELETES_FIRST, DELETES_MAX);
 }
 
 sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret, struct sl_err *e)
@@ -747,7 +759,7 @@ sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret,
     s->caller.target = *settings->target;
     s->ready_last = &s->ready;
     s->reply_bytes = REPLY_GUESS;
-    s->target = 2;
+    sl_concurrency_init(&s->in_flight, 2, RECEIVES_MAX);
     s->md5 = EVP_MD_fetch(NULL, "MD5", NULL);
     s->backoff = (struct sl_backoff){ .base_ms = 100,
                                       .cap_ms = 20000,

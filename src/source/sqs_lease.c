@@ -8,7 +8,6 @@
 #include "telemetry/log.h"
 
 enum {
-    CALLS_MAX = 8, /* requests out at a time, a worker */
     CALL_TIMEOUT_MS = 20000,
     HEARTBEAT_MIN_MS = 500, /* between two of one lease, and until one is given up */
     REPEAT_TRIES = 16,      /* failures until it is said again */
@@ -25,6 +24,7 @@ struct lease_call {
     struct sl_leases *l;
     struct sl_lease *lease;
     enum sl_lease_state about; /* HELD is a heartbeat */
+    int64_t started_ms;
     unsigned n;
     struct sl_lease_entry *entries[SL_SQS_BATCH];
 };
@@ -109,6 +109,7 @@ static bool leases_add_ten(struct sl_leases *l, const struct sl_sqs_message *mes
             at += messages[i].message_id.len + messages[i].receipt_handle.len;
         }
     }
+    lease->in_state[SL_LEASE_HELD] = lease->n;
     l->held += lease->n;
     l->redelivered += lease->has_redelivery;
     lease_link(l, lease);
@@ -141,6 +142,8 @@ static void entry_set(struct sl_leases *l, struct sl_lease_entry *entry, enum sl
 {
     l->held -= entry->state == SL_LEASE_HELD;
     l->owed -= is_owed(entry->state);
+    entry->lease->in_state[entry->state]--;
+    entry->lease->in_state[state]++;
     entry->state = state;
     l->held += entry->state == SL_LEASE_HELD;
     l->owed += is_owed(entry->state);
@@ -279,6 +282,7 @@ static void call_unanswered(struct lease_call *call, const struct sl_err *e, uns
     if (l->backoff.tries % REPEAT_TRIES == 1) {
         sl_log_err(SL_LOG_WARN, "could not tell the queue; trying again", e);
     }
+    sl_concurrency_reset(&l->in_flight);
     if (call->about == SL_LEASE_HELD) {
         call->lease->extend_due_ms = now_ms + (wait_ms < longest_ms ? wait_ms : longest_ms);
     } else {
@@ -306,6 +310,9 @@ static sl_rc call_read(struct lease_call *call, struct sl_http_reply *reply, str
                            &failures_n, e);
     if (rc == SL_OK) {
         sl_backoff_reset(&call->l->backoff);
+        if (call->about != SL_LEASE_HELD) {
+            sl_concurrency_more(&call->l->in_flight, sl_clock_now_ms() - call->started_ms);
+        }
         call_entries(call, failures, failures_n);
         call->lease->retry_due_ms = failures_n > 0 ? sl_clock_now_ms() + RETRY_MS : 0;
     }
@@ -409,23 +416,15 @@ static void lease_send(struct sl_leases *l, struct sl_lease *lease, enum sl_leas
         lease->retry_due_ms = sl_clock_now_ms() + RETRY_MS;
         return;
     }
-    *call = (struct lease_call){ .l = l, .lease = lease, .about = about };
+    *call = (struct lease_call){
+        .l = l, .lease = lease, .about = about, .started_ms = sl_clock_now_ms()
+    };
     for (unsigned i = 0; i < lease->n; i++) {
         if (lease->entries[i].state == about) {
             call->entries[call->n++] = &lease->entries[i];
         }
     }
     call_send(call);
-}
-
-static unsigned lease_count(const struct sl_lease *lease, enum sl_lease_state state)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < lease->n; i++) {
-        n += lease->entries[i].state == state;
-    }
-    return n;
 }
 
 static void lease_extend(struct sl_leases *l, struct sl_lease *lease, int64_t now_ms)
@@ -441,16 +440,16 @@ static void lease_extend(struct sl_leases *l, struct sl_lease *lease, int64_t no
 /* Send what is due for one lease.  Returns: when it wants to be looked at again. */
 static int64_t lease_tick(struct sl_leases *l, struct sl_lease *lease, int64_t now_ms)
 {
-    const bool has_held = lease_count(lease, SL_LEASE_HELD) > 0;
-    const bool has_delete = lease_count(lease, SL_LEASE_DELETE) > 0;
-    const bool has_return = !l->is_keeping && lease_count(lease, SL_LEASE_RETURN) > 0;
+    const bool has_held = lease->in_state[SL_LEASE_HELD] > 0;
+    const bool has_delete = lease->in_state[SL_LEASE_DELETE] > 0;
+    const bool has_return = !l->is_keeping && lease->in_state[SL_LEASE_RETURN] > 0;
 
     /* Heartbeats come before the limit on requests: a late one costs a redelivery. */
     if (has_held && now_ms >= lease->extend_due_ms) {
         lease_extend(l, lease, now_ms);
     }
     if ((has_delete || has_return) && lease->calls == 0 && now_ms >= lease->retry_due_ms &&
-        l->calls < CALLS_MAX) {
+        l->calls < l->in_flight.target) {
         lease_send(l, lease, has_delete ? SL_LEASE_DELETE : SL_LEASE_RETURN);
     }
     if ((has_delete || has_return) && lease->calls == 0 && lease->retry_due_ms > now_ms) {
@@ -472,7 +471,7 @@ int64_t sl_leases_tick(struct sl_leases *l)
         int64_t lease_due_ms;
 
         next = lease->next;
-        if (lease->calls == 0 && lease_count(lease, SL_LEASE_GONE) == lease->n) {
+        if (lease->calls == 0 && lease->in_state[SL_LEASE_GONE] == lease->n) {
             lease_unlink(l, lease);
             l->redelivered -= lease->has_redelivery;
             free(lease);

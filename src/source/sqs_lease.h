@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "net/backoff.h"
+#include "net/concurrency.h"
 #include "source/sqs_call.h"
 #include "source/sqs_json.h"
 #include "telemetry/counters.h"
@@ -18,6 +19,7 @@ enum sl_lease_state {
     SL_LEASE_DELETE, /* committed: to be deleted */
     SL_LEASE_RETURN, /* to be made visible again */
     SL_LEASE_GONE,
+    SL_LEASE_STATES,
 };
 
 struct sl_lease;
@@ -40,6 +42,7 @@ struct sl_lease {
     bool is_extending;    /* one of them a heartbeat */
     bool has_redelivery;  /* of a message that may stand in an older lease, too */
     unsigned n;
+    unsigned in_state[SL_LEASE_STATES]; /* how many of its entries */
     struct sl_lease_entry entries[SL_SQS_BATCH];
     char text[]; /* ids and handles */
 };
@@ -54,12 +57,13 @@ struct sl_leases {
     unsigned visibility_timeout_s;
     struct sl_lease *first;
     struct sl_lease *last;
-    unsigned held;           /* entries in state HELD */
-    unsigned owed;           /* entries in state DELETE or RETURN */
-    unsigned calls;          /* requests out */
-    unsigned redelivered;    /* leases with has_redelivery */
-    bool is_keeping;         /* no hand-backs for now */
-    unsigned return_after_s; /* what is handed back is visible so much later */
+    unsigned held;                   /* entries in state HELD */
+    unsigned owed;                   /* entries in state DELETE or RETURN */
+    unsigned calls;                  /* requests out */
+    struct sl_concurrency in_flight; /* deletes and hand-backs wanted out */
+    unsigned redelivered;            /* leases with has_redelivery */
+    bool is_keeping;                 /* no hand-backs for now */
+    unsigned return_after_s;         /* what is handed back is visible so much later */
     int64_t tick_due_ms;
     struct sl_backoff backoff; /* after a request without an answer */
 };

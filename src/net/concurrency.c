@@ -1,0 +1,36 @@
+/* net/concurrency.c - how many requests of one kind to have in flight. */
+#include "net/concurrency.h"
+
+enum {
+    FIRST_GUESS_MS = 200,
+    SLACK_MS = 3, /* of the clock, and of what we do ourselves between two looks */
+};
+
+void sl_concurrency_init(struct sl_concurrency *c, unsigned first, unsigned max)
+{
+    *c = (struct sl_concurrency){ .target = first, .max = max, .quick_ms = FIRST_GUESS_MS };
+}
+
+void sl_concurrency_more(struct sl_concurrency *c, int64_t took_ms)
+{
+    if (took_ms < c->quick_ms || c->target == 1) { /* alone: nobody else was in the way */
+        c->quick_ms = took_ms;
+    }
+    if (took_ms > 2 * c->quick_ms + SLACK_MS) {
+        sl_concurrency_less(c);
+    } else if (c->target < c->max) {
+        c->target++;
+    }
+}
+
+void sl_concurrency_less(struct sl_concurrency *c)
+{
+    if (c->target > 1) {
+        c->target--;
+    }
+}
+
+void sl_concurrency_reset(struct sl_concurrency *c)
+{
+    c->target = 1;
+}
