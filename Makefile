@@ -24,7 +24,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
            $(shell pkg-config --cflags libpq libcurl yaml-0.1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench-masking fuzz model docs \
+.PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench bench-peers bench-instructions bench-masking fuzz model docs \
         install clean
 
 help: ## print this list
@@ -94,6 +94,18 @@ bench-masking: build ## what each masking method costs a value, beside OpenSSL's
 	@ninja -C $(BUILD) bench_masking > .cache/bench.log || { cat .cache/bench.log; exit 1; }
 	@$(BUILD)/bench_masking
 
+bench-instructions: .cache/extra-packages build ## instructions a message of each stage; more than bench/budget.txt fails
+	@ninja -C $(BUILD) bench_stages > .cache/bench.log || { cat .cache/bench.log; exit 1; }
+	@BUILD_DIR=$(abspath $(BUILD)) python3 bench/instructions.py
+
+bench: build $(VENV)/ready ## what a message costs, end to end: COUNT=200000 messages, ROUNDS=3
+	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
+	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/bench.py --count $(or $(COUNT),200000) --rounds $(or $(ROUNDS),3)
+
+bench-peers: build $(VENV)/ready .cache/peers/ready ## the same work done by others, in the same run: COUNT=20000, ROUNDS=3
+	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
+	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/peers.py --count $(or $(COUNT),20000) --rounds $(or $(ROUNDS),3)
+
 fuzz: .cache/fuzz-packages ## every fuzzer under clang's sanitizers, SECONDS=60 each
 	@tests/fuzz/run.sh $(SECONDS)
 
@@ -137,6 +149,13 @@ clean: ## remove everything that was built
 	@mvn -q -B -f tests/conformance/pom.xml dependency:copy-dependencies \
 	    -DoutputDirectory=$(abspath .cache/conformance/jars)
 	@cd .cache/conformance/jars && sha256sum -c --quiet --strict $(abspath tests/conformance/jars.sha256)
+	@touch $@
+
+# By version and by hash; without npm the peer is named as not measured.
+.cache/peers/ready: bench/peers/package.json bench/peers/package-lock.json
+	@rm -rf .cache/peers && mkdir -p .cache/peers
+	@cp $^ .cache/peers
+	@! command -v npm > /dev/null || (cd .cache/peers && npm ci --ignore-scripts --silent) || true
 	@touch $@
 
 $(VENV)/ready: tests/e2e/requirements.txt .cache/test-packages

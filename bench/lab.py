@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -73,17 +74,38 @@ def children_of(pid):
         return [int(child) for child in f.read().split()]
 
 
+class Peaks(threading.Thread):
+    """The most memory that each has held.  (ru_maxrss also counts whoever started it.)"""
+
+    def __init__(self, pids):
+        super().__init__(daemon=True)
+        self.kib = dict.fromkeys(pids, 0)
+        self.ended = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.wait(0.02):
+            for pid in self.kib:
+                with contextlib.suppress(OSError, StopIteration), \
+                        open(f"/proc/{pid}/status", encoding="utf-8") as f:
+                    self.kib[pid] = int(next(x for x in f if x.startswith("VmHWM")).split()[1])
+
+    def stop(self):
+        self.ended.set()
+        self.join()
+
+
 class Lab:
     """Servers for one session of measurements."""
 
-    def __init__(self, tls=False):
+    def __init__(self):
         self.files = contextlib.ExitStack()
         self.dir = pathlib.Path(self.files.enter_context(tempfile.TemporaryDirectory("-bench")))
         os.chmod(self.dir, 0o700)
         self.log = self.files.enter_context(open(self.dir / "log", "wb"))
         self.cluster = BenchCluster()
         self.files.callback(self.cluster.remove)
-        self.ca = self.make_certificate() if tls else None
+        self.ca = self.make_certificate()
         self.keys = self.dir / "ring.keys"
         self.made = 0
         sluice("keys", "new", str(self.keys), stdout=self.log)
@@ -102,10 +124,10 @@ class Lab:
         self.files.close()
 
     @contextlib.contextmanager
-    def queue(self, n, name="bench", attributes=None, **fill):
+    def queue(self, n, name="bench", attributes=None, tls=True, **fill):
         """A server of its own with n login events in one queue."""
         fake = fakesqs.Fake(BUILD / "sluice", self.log,
-                            tls=(self.ca, self.dir / "tls.key") if self.ca else None)
+                            tls=(self.ca, self.dir / "tls.key") if tls else None)
         try:
             queue = fake.new_queue(name, **{"VisibilityTimeout": 600, **(attributes or {})})
             if n:
@@ -129,7 +151,7 @@ class Lab:
         clean = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         return {**clean, "AWS_ACCESS_KEY_ID": fake.key_id, "AWS_SECRET_ACCESS_KEY": fake.secret,
                 "AWS_EC2_METADATA_DISABLED": "true",
-                **({"AWS_CA_BUNDLE": self.ca} if self.ca else {})}
+                "AWS_CA_BUNDLE": self.ca}
 
     def measure(self, commands, fake, database):
         """Run one or several programs at the same time to their ends."""
@@ -138,8 +160,10 @@ class Lab:
         began = time.monotonic()
         running = [subprocess.Popen(c, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                     env=self.environment(fake)) for c in commands]
+        peaks = Peaks([p.pid for p in running])
         ends = [os.wait4(p.pid, 0) for p in running]
         seconds = time.monotonic() - began
+        peaks.stop()
         for command, (_, status, _) in zip(commands, ends):
             if os.waitstatus_to_exitcode(status):
                 self.log.flush()
@@ -152,9 +176,9 @@ class Lab:
             cpu_s=sum(u.ru_utime + u.ru_stime for _, _, u in ends),
             pg_cpu_s=self.cluster.cpu_s() - before[0],
             queue_cpu_s=cpu_of(fake.process.pid) - before[1],
-            rss_mib=max(u.ru_maxrss for _, _, u in ends) / 1024,
+            rss_mib=max(peaks.kib.values()) / 1024,
             requests=sum(fake.calls().values()) - calls,
-            rows=database.one("SELECT count(*) FROM user_logins") if database else 0)
+            rows=database.count() if database else 0)
 
 
 def sluice(*arguments, **more):

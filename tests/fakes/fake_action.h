@@ -34,7 +34,7 @@ struct fake_call {
     struct sl_arena *arena;        /* lives as long as the call */
     struct fake_fault *fault;      /* kind NONE: nothing goes wrong */
     uint64_t *random;              /* for the parts of batches that fail */
-    const char *host;              /* "127.0.0.1:9324", for queue URLs */
+    const char *origin;            /* "http://127.0.0.1:9324", for queue URLs */
     const struct sl_json *request; /* an object */
     struct sl_buf *out;
     bool is_last;             /* its wait is over */

@@ -128,7 +128,7 @@ static enum fake_error attributes_set(struct fake_call *c, struct fake_queue *q)
 
 static void url_write(struct fake_call *c, const struct fake_queue *q)
 {
-    sl_buf_printf(c->out, "{\"QueueUrl\":\"http://%s/" ACCOUNT "/%s\"}", c->host, q->name);
+    sl_buf_printf(c->out, "{\"QueueUrl\":\"%s/" ACCOUNT "/%s\"}", c->origin, q->name);
 }
 
 static bool name_is_good(sl_str name)

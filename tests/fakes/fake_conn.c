@@ -235,7 +235,7 @@ static void conn_act(struct fake_server *s, struct conn *c, bool is_last)
                               .arena = &s->arena,
                               .fault = &c->fault,
                               .random = &s->faults.random,
-                              .host = s->host,
+                              .origin = s->origin,
                               .out = &s->reply,
                               .is_last = is_last };
     enum fake_error error = FAKE_ERROR_NOT_JSON;

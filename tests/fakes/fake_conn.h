@@ -26,7 +26,7 @@ struct fake_server {
     int epoll_fd;
     int listen_fd;
     int signal_fd;
-    char host[32];
+    char origin[40];
     unsigned port;
 };
 

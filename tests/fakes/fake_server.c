@@ -94,7 +94,8 @@ static sl_rc server_listen(struct fake_server *s, uint16_t port, struct sl_err *
                        port, errno);
     }
     s->port = ntohs(address.sin_port);
-    (void)snprintf(s->host, sizeof s->host, "127.0.0.1:%u", s->port);
+    (void)snprintf(s->origin, sizeof s->origin, "%s://127.0.0.1:%u",
+                   s->tls != NULL ? "https" : "http", s->port);
     return SL_OK;
 }
 
