@@ -151,8 +151,9 @@ static const struct sl_setting rows[] = {
         .min = 1,
         .max = 64,
         .has_auto = true,
-        .doc = "Receives in flight at once, a worker; `auto` goes by what the answers bring, and by "
-               "how long they take.",
+        .doc =
+            "Receives in flight at once, a worker; `auto` goes by what the answers bring, and by "
+            "how long they take.",
     },
     {
         .path = "source.file.path",
