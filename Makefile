@@ -24,7 +24,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
            $(shell pkg-config --cflags libpq libcurl yaml-0.1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench bench-peers bench-instructions bench-masking fuzz model docs \
+.PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench bench-peers bench-growth bench-instructions bench-masking fuzz model docs \
         install clean
 
 help: ## print this list
@@ -106,6 +106,10 @@ bench-peers: build $(VENV)/ready .cache/peers/ready ## the same work done by oth
 	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
 	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/peers.py --count $(or $(COUNT),20000) --rounds $(or $(ROUNDS),3)
 
+bench-growth: build $(VENV)/ready ## what a message costs as ledger and table grow: LARGEST=10000000 rows, ROUNDS=3
+	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
+	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/growth.py --largest $(or $(LARGEST),10000000) --rounds $(or $(ROUNDS),3)
+
 fuzz: .cache/fuzz-packages ## every fuzzer under clang's sanitizers, SECONDS=60 each
 	@tests/fuzz/run.sh $(SECONDS)
 
@@ -151,11 +155,14 @@ clean: ## remove everything that was built
 	@cd .cache/conformance/jars && sha256sum -c --quiet --strict $(abspath tests/conformance/jars.sha256)
 	@touch $@
 
-# By version and by hash; without npm the peer is named as not measured.
-.cache/peers/ready: bench/peers/package.json bench/peers/package-lock.json
-	@rm -rf .cache/peers && mkdir -p .cache/peers
-	@cp $^ .cache/peers
+# By version and by hash; without npm or go the peer is named as not measured.
+BENTO = github.com/warpstreamlabs/bento@v1.20.0
+.cache/peers/ready: bench/peers/package.json bench/peers/package-lock.json bench/peers/bento/main.go
+	@rm -rf .cache/peers && mkdir -p .cache/peers/bento
+	@cp $(filter %.json,$^) .cache/peers && cp bench/peers/bento/main.go .cache/peers/bento
 	@! command -v npm > /dev/null || (cd .cache/peers && npm ci --ignore-scripts --silent) || true
+	@export PATH="$$PATH:/usr/local/go/bin"; ! command -v go > /dev/null || (cd .cache/peers/bento && go mod init peers && go get $(BENTO) && \
+	    go build -mod=mod -o bento .) > .cache/peers/bento.log 2>&1 || true
 	@touch $@
 
 $(VENV)/ready: tests/e2e/requirements.txt .cache/test-packages

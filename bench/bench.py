@@ -29,10 +29,12 @@ SCENARIOS = {
     "FIFO":                ("1000 groups", {"fifo": True}),
     "15 ms round trip":    ("every answer 15 ms late", {
         "fault": {"fault": "slow", "action": "*", "times": 10 ** 9, "ms": 15}}),
-    "1 worker":            ("", {"workers": 1}),
-    "4 workers":           ("", {"workers": 4}),
-    "2 processes":         ("of one worker each", {"workers": 1, "processes": 2}),
-    "4 processes":         ("of one worker each", {"workers": 1, "processes": 4}),
+    "1 worker":            ("", {"settings": "workers: 1\n"}),
+    "4 workers":           ("", {"settings": "workers: 4\n"}),
+    "2 processes":         ("of one worker each", {"settings": "workers: 1\n", "processes": 2}),
+    "4 processes":         ("of one worker each", {"settings": "workers: 1\n", "processes": 4}),
+    "memory: 8MiB":        ("small batches", {"settings": "memory: 8MiB\n"}),
+    "memory: 256MiB":      ("large batches", {"settings": "memory: 256MiB\n"}),
 }
 RATES = (100, 1000)
 
@@ -47,8 +49,7 @@ def run_once(servers, n, o):
         if "fault" in o:
             fake.fault(**o["fault"])
         database = servers.database()
-        config = servers.config(fake, queue, database,
-                                f"workers: {o['workers']}\n" if "workers" in o else "")
+        config = servers.config(fake, queue, database, o.get("settings", ""))
         command = [str(lab.BUILD / "sluice"), "run", "-c", str(config), "--max-messages",
                    str(n // processes)]
         if "dry" in o:
@@ -96,6 +97,8 @@ def latency(servers, rate, seconds=20):
                                   stdin=subprocess.DEVNULL, stdout=servers.log, stderr=servers.log,
                                   env=servers.environment(fake))
         try:
+            while sluice.poll() is None and not fake.calls().get("ReceiveMessage"):
+                time.sleep(0.01)
             sender.start()
             if sluice.wait(seconds + 60):
                 raise SystemExit(f"sluice ended with {sluice.returncode}")

@@ -116,6 +116,7 @@ static void world_new(void)
 
 static void world_done(void)
 {
+    sl_sigv4_key_done(&world.key);
     sl_buf_done(&world.out);
     for (unsigned i = 0; i < REPLIES; i++) {
         sl_buf_done(&world.replies[i]);

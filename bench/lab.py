@@ -153,22 +153,34 @@ class Lab:
                 "AWS_EC2_METADATA_DISABLED": "true",
                 "AWS_CA_BUNDLE": self.ca}
 
-    def measure(self, commands, fake, database):
-        """Run one or several programs at the same time to their ends."""
+    def log_tail(self):
+        self.log.flush()
+        return (self.dir / "log").read_text("utf-8", "replace")[-2000:]
+
+    def measure(self, commands, fake, database, is_over=None):
+        """Run one or several programs at the same time to their ends; a program that has none of its
+        own is told to end when is_over() says so, and its time is until then."""
         calls = sum(fake.calls().values())
         before = (self.cluster.cpu_s(), cpu_of(fake.process.pid))
         began = time.monotonic()
         running = [subprocess.Popen(c, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                     env=self.environment(fake)) for c in commands]
         peaks = Peaks([p.pid for p in running])
+        seconds = None
+        if is_over:
+            while not is_over():
+                time.sleep(0.05)
+                if any(p.poll() is not None for p in running):
+                    raise SystemExit(f"{commands} ended before its work: {self.log_tail()}")
+            seconds = time.monotonic() - began
+            for p in running:
+                p.terminate()
         ends = [os.wait4(p.pid, 0) for p in running]
-        seconds = time.monotonic() - began
+        seconds = seconds or time.monotonic() - began
         peaks.stop()
         for command, (_, status, _) in zip(commands, ends):
             if os.waitstatus_to_exitcode(status):
-                self.log.flush()
-                tail = (self.dir / "log").read_text("utf-8", "replace")[-2000:]
-                raise SystemExit(f"{command} ended with {status}:\n{tail}")
+                raise SystemExit(f"{command} ended with {status}:\n{self.log_tail()}")
         for p, (_, status, _) in zip(running, ends):
             p.returncode = os.waitstatus_to_exitcode(status)
         return Sample(

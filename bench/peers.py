@@ -18,6 +18,7 @@ import sys
 import lab
 
 PEERS = lab.ROOT / "bench" / "peers"
+HOME = lab.ROOT / ".cache" / "peers"
 TABLE = ("CREATE TABLE user_logins (user_id varchar(128), device_type varchar(32), masked_ip text,"
          " masked_device_id text, locale varchar(32), app_version text, create_date timestamptz)")
 
@@ -32,9 +33,14 @@ def script(*command):
 
 
 def node(servers, fake, queue, database, n):
-    home = lab.ROOT / ".cache" / "peers"
-    shutil.copy(PEERS / "node_ten.js", home)
-    return ["node", str(home / "node_ten.js"), queue.url, str(n)]
+    shutil.copy(PEERS / "node_ten.js", HOME)
+    return ["node", str(HOME / "node_ten.js"), queue.url, str(n)]
+
+
+def bento(servers, fake, queue, database, n):
+    database.execute("ALTER TABLE user_logins ADD message_id text PRIMARY KEY")
+    os.environ["QUEUE_URL"] = queue.url
+    return [str(HOME / "bento" / "bento"), "-c", str(PEERS / "bento" / "bento.yaml")]
 
 
 WAYS = {
@@ -42,7 +48,9 @@ WAYS = {
     "Python, one by one": script(sys.executable, str(PEERS / "python_each.py")),
     "Python, by tens": script(sys.executable, str(PEERS / "python_ten.py")),
     "Node, by tens": node,
+    "Bento": bento,
 }
+ENDLESS = ("Bento",)
 FEWER = {"Python, one by one": 10}  # of the messages: it would take the day
 
 
@@ -51,8 +59,10 @@ def missing():
     found = {}
     if not shutil.which("node"):
         found["Node, by tens"] = "there is no node"
-    elif not (lab.ROOT / ".cache/peers/node_modules/pg").exists():
+    elif not (HOME / "node_modules/pg").exists():
         found["Node, by tens"] = "its packages could not be had from npm"
+    if not (HOME / "bento/bento").exists():
+        found["Bento"] = "there is no go, or its modules could not be had"
     return found
 
 
@@ -62,7 +72,8 @@ def run_once(servers, name, n):
         database.execute(TABLE)
         command = WAYS[name](servers, fake, queue, database, n)
         os.environ.update({"DATABASE_URL": database.url, "AWS_ENDPOINT_URL": fake.url})
-        sample = servers.measure([command], fake, database)
+        sample = servers.measure([command], fake, database, name in ENDLESS and (
+            lambda: fake.report(queue)["deleted"] == n))
         database.drop()
     if sample.rows < n:
         raise SystemExit(f"{name} loaded {sample.rows} of {n}")

@@ -48,7 +48,7 @@ HEAP_FILES = {
     "src/masking/fernet.c": "cipher and MAC contexts; _new and _free",
     "src/masking/ff1.c": "a cipher context; _new and _free",
     "src/masking/fpe.c": "a cipher and its format; _new and _free",
-    "src/masking/hmac.c": "a MAC context; _new and _free",
+    "src/base/hmac.c": "a MAC context; _new and _free",
     "src/masking/ipcrypt.c": "cipher contexts; _new and _free",
     "src/masking/masker.c": "a masker and its contexts; _new and _free",
     "src/masking/siv.c": "cipher contexts; _new and _free",

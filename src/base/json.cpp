@@ -145,9 +145,8 @@ const char *string_end(const char *at, const char *end)
 /* Only an escape can bring a surrogate here: the text itself has been found to be UTF-8. */
 bool has_surrogate(std::string_view s)
 {
-    for (size_t i = 0; i + 1 < s.size(); i++) {
-        if (static_cast<unsigned char>(s[i]) == 0xed &&
-            static_cast<unsigned char>(s[i + 1]) > 0x9f) {
+    for (size_t at = s.find('\xed'); at < s.size(); at = s.find('\xed', at + 1)) {
+        if (at + 1 < s.size() && static_cast<unsigned char>(s[at + 1]) > 0x9f) {
             return true;
         }
     }

@@ -200,7 +200,7 @@ static sl_rc generate_print(struct sl_generator *g, struct sl_err *e)
 static void sender_done(struct sender *s)
 {
     sl_http_free(s->caller.http);
-    explicit_bzero(&s->caller.key, sizeof s->caller.key);
+    sl_sigv4_key_done(&s->caller.key);
     sl_aws_refresher_close(&s->refresher);
     sl_json_parser_free(s->parser);
     sl_arena_done(&s->arena);

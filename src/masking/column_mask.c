@@ -11,7 +11,7 @@
 #include "masking/digest.h"
 #include "masking/fernet.h"
 #include "masking/fpe.h"
-#include "masking/hmac.h"
+#include "base/hmac.h"
 #include "masking/ipcrypt.h"
 #include "masking/keep.h"
 #include "masking/normalize.h"

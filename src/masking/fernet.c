@@ -9,7 +9,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "masking/cbc.h"
-#include "masking/hmac.h"
+#include "base/hmac.h"
 
 enum {
     VERSION = 0x80,

@@ -6,7 +6,7 @@
 #ifndef SLUICE_MASKING_LEDGER_MAC_H
 #define SLUICE_MASKING_LEDGER_MAC_H
 
-#include "masking/hmac.h"
+#include "base/hmac.h"
 #include "masking/masker.h"
 
 /* Make the key of a pipeline's ledger, sealed under the active key.

@@ -39,6 +39,28 @@ static bool str_ends(sl_str s, sl_str tail)
     return s.len >= tail.len && memcmp(s.ptr + s.len - tail.len, tail.ptr, tail.len) == 0;
 }
 
+static char *text_put(char *to, sl_str s)
+{
+    if (s.len > 0) {
+        memcpy(to, s.ptr, s.len);
+    }
+    return to + s.len;
+}
+
+/* The three in a row, ended by a zero byte; ptr NULL without memory.  (printf would cost more than
+ * the hash that signs it.) */
+static sl_str text_join(struct sl_arena *a, sl_str first, sl_str second, sl_str third)
+{
+    const size_t n = first.len + second.len + third.len;
+    char *text = sl_arena_alloc(a, n + 1);
+
+    if (text == NULL) {
+        return (sl_str){ 0 };
+    }
+    *text_put(text_put(text_put(text, first), second), third) = '\0';
+    return (sl_str){ text, n };
+}
+
 static struct call_url call_url_of(sl_str endpoint, struct sl_arena *a)
 {
     const bool is_https = sl_str_starts(endpoint, SL_STR("https://"));
@@ -56,13 +78,13 @@ static struct call_url call_url_of(sl_str endpoint, struct sl_arena *a)
     }
     return (struct call_url){
         .host = host,
-        .path = path.len == 0 ? SL_STR("/") : sl_arena_printf(a, "/%" SL_FMT "/", SL_ARG(path)),
+        .path = path.len == 0 ? SL_STR("/") : text_join(a, SL_STR("/"), path, SL_STR("/")),
     };
 }
 
 static void headers_add(struct call_headers *h, struct sl_arena *a, const char *name, sl_str value)
 {
-    const sl_str line = sl_arena_printf(a, "%s: %" SL_FMT, name, SL_ARG(value));
+    const sl_str line = text_join(a, sl_str_of(name), SL_STR(": "), value);
 
     if (line.ptr == NULL) {
         h->has_failed = true;
@@ -127,8 +149,7 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
     const int64_t at_ms = clock_of(&c->target);
     const struct call_url url = call_url_of(c->target.endpoint, a);
     const bool has_body = call->path.len == 0;
-    const sl_str path =
-        sl_arena_printf(a, "%" SL_FMT "%" SL_FMT, SL_ARG(url.path), SL_ARG(call->path));
+    const sl_str path = text_join(a, url.path, call->path, SL_STR(""));
     const sl_str token = creds->session_token;
     struct sl_sigv4_request request;
     char date[17];
@@ -178,7 +199,7 @@ static sl_rc headers_sign(struct call_headers *h, struct sl_aws_caller *c,
     struct sl_aws_snapshot *now = sl_aws_identity_take(c->target.identity);
 
     if (c->key_of != now->number) {
-        explicit_bzero(&c->key, sizeof c->key);
+        sl_sigv4_key_done(&c->key);
         c->key_of = now->number;
     }
     return headers_build(h, c, call, &now->creds, a, e);
@@ -228,8 +249,7 @@ static sl_rc request_build(struct sl_aws_caller *c, const struct sl_aws_call *ca
                            struct call_headers *headers, struct sl_arena *a,
                            struct sl_http_request *ret, struct sl_err *e)
 {
-    const sl_str url =
-        sl_arena_printf(a, "%" SL_FMT "/%" SL_FMT, SL_ARG(c->target.endpoint), SL_ARG(call->path));
+    const sl_str url = text_join(a, c->target.endpoint, SL_STR("/"), call->path);
 
     if (url.ptr == NULL) {
         return SL_FAIL(e, SL_NOMEM, "memory for the URL of a request ran out");

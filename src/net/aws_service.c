@@ -77,7 +77,7 @@ sl_rc sl_aws_service_open(struct sl_aws_service *s, const struct sl_config *cfg,
 
 void sl_aws_service_close(struct sl_aws_service *s)
 {
-    explicit_bzero(&s->caller.key, sizeof s->caller.key);
+    sl_sigv4_key_done(&s->caller.key);
     if (s->is_open) {
         sl_aws_identity_done(&s->identity);
         s->is_open = false;

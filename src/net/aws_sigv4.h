@@ -2,8 +2,11 @@
 #ifndef SLUICE_NET_AWS_SIGV4_H
 #define SLUICE_NET_AWS_SIGV4_H
 
+#include <openssl/types.h>
+
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hmac.h"
 #include "net/aws_creds.h"
 
 struct sl_sigv4_header {
@@ -20,18 +23,22 @@ struct sl_sigv4_request {
     sl_str body;
 };
 
-/* The derived key of one identity, day, region and service; kept between requests. */
+/* What is kept between the signatures of one identity, region and service; zeroed at first. */
 struct sl_sigv4_key {
-    char date[9]; /* YYYYMMDD; "" when nothing has been derived */
-    unsigned char key[32];
+    char date[9];        /* YYYYMMDD; "" when nothing has been derived */
+    struct sl_hmac *mac; /* under the key of that day */
+    EVP_MD *sha256;      /* looking it up costs more than hashing */
 };
+
+/* Wipe and free; as at first. */
+void sl_sigv4_key_done(struct sl_sigv4_key *key);
 
 /* Append the value of the Authorization header.
  *
  * Shape:   x-amz-date is one of the headers, as sl_sigv4_date writes it; x-amz-security-token is
  *          one of them when the identity has a session token
- * Owns:    `key` is the caller's cache: zeroed at first, one per identity, region and service
- * Errors:  SL_CRYPTO (stop)
+ * Owns:    `key` is the caller's, one per identity, region and service
+ * Errors:  SL_CRYPTO (stop), SL_NOMEM (retry)
  * Source:  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  *          vectors: tests/unit/test_aws_sigv4.c
  */

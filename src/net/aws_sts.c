@@ -173,7 +173,7 @@ static sl_rc signed_fetch(const struct sl_aws_sts *sts, const struct sl_aws_cred
         sl_buf_done(&reply->body);
         rc = sl_aws_call_once(&caller, &call, sts->stop, reply, e);
     }
-    explicit_bzero(&caller.key, sizeof caller.key);
+    sl_sigv4_key_done(&caller.key);
     sl_aws_identity_done(&identity);
     return rc;
 }

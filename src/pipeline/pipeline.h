@@ -6,7 +6,7 @@
 #include "base/stop.h"
 #include "config/config.h"
 #include "masking/column_mask.h"
-#include "masking/hmac.h"
+#include "base/hmac.h"
 #include "net/backoff.h"
 #include "pipeline/pulse.h"
 #include "record/batch.h"

@@ -474,6 +474,6 @@ void sl_dead_queue_close(struct sl_dead_queue *q)
     }
     sl_json_parser_free(q->parser);
     sl_arena_done(&q->arena);
-    explicit_bzero(&q->caller.key, sizeof q->caller.key);
+    sl_sigv4_key_done(&q->caller.key);
     free(q);
 }

@@ -401,6 +401,6 @@ void sl_s3_close(struct sl_s3 *s)
     }
     sl_json_parser_free(s->parser);
     sl_arena_done(&s->arena);
-    explicit_bzero(&s->caller.key, sizeof s->caller.key);
+    sl_sigv4_key_done(&s->caller.key);
     free(s);
 }

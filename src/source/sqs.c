@@ -683,7 +683,7 @@ static void source_close(void *self)
     }
     drop_ready(s);
     sl_http_free(s->caller.http);
-    explicit_bzero(&s->caller.key, sizeof s->caller.key);
+    sl_sigv4_key_done(&s->caller.key);
     sl_leases_done(&s->leases);
     sl_json_parser_free(s->parser);
     EVP_MD_free(s->md5);

@@ -21,7 +21,9 @@ static void add_queue_url(struct sl_buf *out, sl_str queue_url)
 
 static void add_member(struct sl_buf *out, const char *name, sl_str value)
 {
-    sl_buf_printf(out, ",\"%s\":", name);
+    sl_buf_add_str(out, SL_STR(",\""));
+    sl_buf_add_str(out, sl_str_of(name));
+    sl_buf_add_str(out, SL_STR("\":"));
     sl_buf_add_json(out, value);
 }
 

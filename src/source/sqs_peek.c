@@ -89,6 +89,6 @@ sl_rc sl_sqs_peek(const struct sl_config *cfg, const struct sl_aws_target *targe
     }
     sl_buf_done(&reply.body);
     sl_http_free(caller.http);
-    explicit_bzero(&caller.key, sizeof caller.key);
+    sl_sigv4_key_done(&caller.key);
     return rc;
 }

@@ -71,7 +71,7 @@ static sl_rc call_once(const struct sl_aws_target *target, struct sl_sqs_call *c
         rc = sl_sqs_call_wait(&caller, call, ret, e);
     }
     sl_http_free(caller.http);
-    explicit_bzero(&caller.key, sizeof caller.key);
+    sl_sigv4_key_done(&caller.key);
     return rc;
 }
 

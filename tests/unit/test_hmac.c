@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "masking/hmac.h"
+#include "base/hmac.h"
 
 static void filled(unsigned char *out, size_t n, unsigned char first, unsigned char step)
 {

@@ -1,9 +1,9 @@
-/* masking/hmac.h - HMAC-SHA-256 under a key that is set once.
+/* base/hmac.h - HMAC-SHA-256 under a key that is set once.
  *
- * For tokens that nobody can reverse and anyone with the key can make again.
+ * For tokens that nobody can reverse and anyone with the key can make again, and for signatures.
  */
-#ifndef SLUICE_MASKING_HMAC_H
-#define SLUICE_MASKING_HMAC_H
+#ifndef SLUICE_BASE_HMAC_H
+#define SLUICE_BASE_HMAC_H
 
 #include "base/cleartext.h"
 #include "base/err.h"

@@ -1,5 +1,5 @@
-/* masking/hmac.c - HMAC-SHA-256 under a key that is set once. */
-#include "masking/hmac.h"
+/* base/hmac.c - HMAC-SHA-256 under a key that is set once. */
+#include "base/hmac.h"
 
 #include <stdlib.h>
 
@@ -48,7 +48,7 @@ sl_rc sl_hmac_new(const unsigned char *key, size_t n, struct sl_hmac **ret, stru
     h->ctx = hmac_keyed(key, n);
     if (h->ctx == NULL) {
         sl_hmac_free(h);
-        return SL_FAIL(e, SL_CRYPTO, "cannot mask: libcrypto refused HMAC-SHA-256");
+        return SL_FAIL(e, SL_CRYPTO, "libcrypto cannot compute HMAC-SHA-256");
     }
     *ret = h;
     return SL_OK;
@@ -73,7 +73,7 @@ sl_rc sl_hmac_of(struct sl_hmac *h, sl_cleartext value, unsigned char out[static
          EVP_MAC_update(h->ctx, (const unsigned char *)value.secret, value.len) != 1) ||
         EVP_MAC_final(h->ctx, out, &n, SL_HMAC_BYTES) != 1 || n != SL_HMAC_BYTES) {
         OPENSSL_cleanse(out, SL_HMAC_BYTES);
-        return SL_FAIL(e, SL_CRYPTO, "cannot mask: libcrypto refused HMAC-SHA-256");
+        return SL_FAIL(e, SL_CRYPTO, "libcrypto cannot compute HMAC-SHA-256");
     }
     return SL_OK;
 }
