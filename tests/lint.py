@@ -82,6 +82,7 @@ PUBLISH_FILES = {
     "src/source/sqs_json.c": "the queue's own words: ids, handles, counts, codes; never a body",
     "src/source/s3.c": "a pointer is looked at, and where it points goes to S3",
     "src/source/sqs.c": "a body becomes its MD5; the body itself goes nowhere",
+    "src/source/sqs_pack.c": "an attribute's value is copied, into cleartext again",
     "src/cmd/cmd_unmask.c": "a value that was asked for with the keys and a reason, and only on stdout",
     "src/net/aws_service.c": "what a service answers: keys and secrets, for a ring or a login, and codes",
     "src/net/aws_json.c": "credentials, which go into a snapshot, and a code",

@@ -225,7 +225,7 @@ sl_rc sl_aws_service_ask(struct sl_aws_service *s, const char *action, sl_str bo
 
     SL_TRY(fetch(s, action, body, &reply, e));
     if (reply.status >= 400 && reply.status <= 403 &&
-        sl_aws_clock_learn(&s->caller.target, reply.server_at_s)) {
+        sl_aws_clock_learn(&s->caller.target, sl_http_server_at_s(&reply))) {
         sl_buf_done(&reply.body);
         SL_TRY(fetch(s, action, body, &reply, e));
     }

@@ -169,7 +169,7 @@ static sl_rc signed_fetch(const struct sl_aws_sts *sts, const struct sl_aws_cred
     caller.target.identity = &identity;
     rc = sl_aws_call_once(&caller, &call, sts->stop, reply, e);
     if (rc == SL_OK && reply->status >= 400 && reply->status <= 403 &&
-        sl_aws_clock_learn(&caller.target, reply->server_at_s)) {
+        sl_aws_clock_learn(&caller.target, sl_http_server_at_s(reply))) {
         sl_buf_done(&reply->body);
         rc = sl_aws_call_once(&caller, &call, sts->stop, reply, e);
     }

@@ -3,7 +3,7 @@
 
 enum {
     FIRST_GUESS_MS = 200,
-    SLACK_MS = 3, /* of the clock, and of what we do ourselves between two looks */
+    SLACK_MS = 1, /* of the clock, and of what we do ourselves between two looks */
 };
 
 void sl_concurrency_init(struct sl_concurrency *c, unsigned first, unsigned max)

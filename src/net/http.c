@@ -12,6 +12,7 @@
 enum {
     CONNECT_TIMEOUT_MS = 10000,
     KEPT_CONNECTIONS = 256, /* more than are ever busy: a handshake costs as much as ten requests */
+    EXPECT_MAX = 256 << 10, /* bytes reserved for a reply because it says that it is so long */
     RETRY_AFTER_MAX_MS = 30000, /* whatever a server says */
 };
 
@@ -20,6 +21,7 @@ static const int64_t year_10000_s = 253402300800;
 /* One request, from send to done.  Its handle keeps settings between requests. */
 struct sl_http_call {
     struct sl_http_call *next; /* in `idle` or `busy` */
+    struct sl_http_call *prev; /* in `busy` */
     CURL *easy;
     struct curl_slist *headers;
     struct sl_http_reply reply;
@@ -109,12 +111,23 @@ static bool header_is(sl_str header, const char *name)
     return header.len > n && header.ptr[n] == ':' && strncasecmp(header.ptr, name, n) == 0;
 }
 
-/* 0 for what is no date, as for none; years of more than four digits cannot be signed. */
-static int64_t date_of(const char *text)
+/* Years of more than four digits cannot be signed. */
+int64_t sl_http_server_at_s(const struct sl_http_reply *reply)
 {
-    const time_t at_s = curl_getdate(text, NULL);
+    const time_t at_s = curl_getdate(reply->date, NULL);
 
     return at_s > 0 && at_s < year_10000_s ? at_s : 0;
+}
+
+/* What is said of the length only saves copies: nothing but what arrives is believed. */
+static void call_expect(struct sl_http_call *call, sl_str length)
+{
+    int64_t n = 0;
+
+    if (sl_str_to_i64(length, &n) && n > 0 && n <= EXPECT_MAX &&
+        (size_t)n + SL_JSON_PADDING <= call->reply.body.max_bytes) {
+        (void)sl_buf_reserve(&call->reply.body, (size_t)n + SL_JSON_PADDING);
+    }
 }
 
 static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)
@@ -129,12 +142,12 @@ static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)
         (void)snprintf(call->reply.error_code, sizeof call->reply.error_code, "%" SL_FMT,
                        SL_ARG(code));
     } else if (header_is(header, "date")) {
-        char text[64];
-
         (void)sl_str_cut(&header, ':');
         header = sl_str_trim(header);
-        (void)snprintf(text, sizeof text, "%" SL_FMT, SL_ARG(header));
-        call->reply.server_at_s = date_of(text);
+        (void)snprintf(call->reply.date, sizeof call->reply.date, "%" SL_FMT, SL_ARG(header));
+    } else if (header_is(header, "content-length")) {
+        (void)sl_str_cut(&header, ':');
+        call_expect(call, sl_str_trim(header));
     } else if (header_is(header, "x-amz-retry-after")) {
         int64_t wait_ms = 0;
 
@@ -248,19 +261,21 @@ sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request, str
         call_free(call);
         return SL_FAIL(e, SL_NOMEM, "could not start a request");
     }
+    call->prev = NULL;
     call->next = h->busy;
+    if (h->busy != NULL) {
+        h->busy->prev = call;
+    }
     h->busy = call;
     return SL_OK;
 }
 
 static void http_unlink(struct sl_http *h, struct sl_http_call *call)
 {
-    struct sl_http_call **at = &h->busy;
-
-    while (*at != call) {
-        at = &(*at)->next;
+    *(call->prev != NULL ? &call->prev->next : &h->busy) = call->next;
+    if (call->next != NULL) {
+        call->next->prev = call->prev;
     }
-    *at = call->next;
     call->next = h->idle;
     h->idle = call;
 }

@@ -16,10 +16,14 @@ struct sl_http_reply {
     struct sl_err err;  /* when rc is not SL_OK */
     int status;         /* of HTTP */
     struct sl_buf body; /* padded for sl_json_parse; the receiver may keep it, and then zeroes it */
-    int64_t server_at_s;     /* header Date, seconds since 1970; 0 = not said */
+    char date[40];           /* header Date, as it came; see sl_http_server_at_s */
     unsigned retry_after_ms; /* header x-amz-retry-after, 30 s at most; 0 = not said */
     char error_code[96];     /* header x-amzn-query-error, up to ';' */
 };
+
+/* The server's clock when it answered, of its header Date.
+ * Returns: seconds since 1970; 0 = not said, or no date. */
+int64_t sl_http_server_at_s(const struct sl_http_reply *reply);
 
 enum sl_http_method { SL_HTTP_POST, SL_HTTP_GET, SL_HTTP_PUT, SL_HTTP_DELETE };
 

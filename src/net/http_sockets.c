@@ -87,10 +87,10 @@ static int events_to_curl(uint32_t events)
            ((events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
 }
 
-static void sockets_act(struct sl_http_sockets *s)
+static void sockets_act(struct sl_http_sockets *s, int wait_ms)
 {
     struct epoll_event events[EVENTS_MAX];
-    const int n = epoll_wait(s->epoll_fd, events, EVENTS_MAX, 0);
+    const int n = epoll_wait(s->epoll_fd, events, EVENTS_MAX, wait_ms);
 
     for (int i = 0; i < n; i++) {
         int running;
@@ -112,11 +112,13 @@ short sl_http_sockets_wait(struct sl_http_sockets *s, int fd, short events, int6
     int64_t wait_ms = (due_ms < s->due_ms ? due_ms : s->due_ms) - sl_clock_now_ms();
 
     wait_ms = wait_ms < 0 ? 0 : wait_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : wait_ms;
-    if (poll(watched, fd < 0 ? 1 : 2, (int)wait_ms) > 0 && watched[0].revents != 0) {
-        sockets_act(s);
+    if (fd < 0) {
+        sockets_act(s, (int)wait_ms);
+    } else if (poll(watched, 2, (int)wait_ms) > 0 && watched[0].revents != 0) {
+        sockets_act(s, 0);
     }
     sl_http_sockets_tick(s);
-    return (short)(fd < 0 ? 0 : watched[1].revents);
+    return watched[1].revents;
 }
 
 void sl_http_sockets_wake(struct sl_http_sockets *s)

@@ -12,6 +12,7 @@
 #include "source/sqs_attempt.h"
 #include "source/sqs_call.h"
 #include "source/sqs_lease.h"
+#include "source/sqs_pack.h"
 #include "telemetry/log.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     DELETES_FIRST = 8, /* the same of deletes and hand-backs */
     DELETES_MAX = 64,
     REPLY_MAX = 96 << 20,      /* ten messages of 1 MiB, escaped six times over, and more */
+    TREE_BYTES = 12 << 10, /* what the parser makes of ten messages, beside their text */
     REPLY_GUESS = 64 << 10,    /* reserved for a reply before any has been seen */
     ANSWER_TIMEOUT_MS = 20000, /* beyond the long poll itself */
     PARSER_MAX = REPLY_MAX,
@@ -26,7 +28,7 @@ enum {
     ATTRIBUTES_MAX = 10, /* SQS limit of message attributes */
     QUICK_MS = 200,      /* an empty answer sooner than this is no long poll */
     POLLS_END_MS = 5000, /* after a stop: an aborted long poll hides what it would have brought */
-    OWED_MAX = 1000,     /* deletes and hand-backs not answered, above which nothing is received */
+    OWED_MAX = 10000,    /* deletes and hand-backs not answered, above which nothing is received */
 };
 
 /* A receive reply that no batch has taken yet. */
@@ -53,6 +55,7 @@ struct sqs_source {
     struct sqs_reply **ready_last;
     unsigned ready_n; /* messages */
     size_t ready_bytes;
+    unsigned batch_cap;              /* records that fit into a batch */
     size_t batch_bytes;              /* lent to the batch that is being loaded */
     size_t reply_bytes;              /* recent largest reply */
     size_t message_bytes;            /* recent largest message, its share of a reply */
@@ -200,37 +203,49 @@ static void receive_pace(struct sqs_source *s, const struct sqs_receive *receive
     }
 }
 
-/* Nothing of the HTTP reply is needed once it has been read: every text in it is a string, and
- * those are unescaped into the arena. */
-static sl_rc reply_read(struct sqs_source *s, struct sqs_receive *receive,
-                        struct sl_http_reply *http, struct sl_err *e)
+static sl_rc reply_take(struct sqs_source *s, const struct sl_sqs_message *messages, unsigned n,
+                        int64_t started_ms, struct sl_err *e)
 {
     struct sqs_reply *reply = calloc(1, sizeof *reply);
-    unsigned n = 0;
     sl_rc rc;
 
     if (reply == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not hold a reply");
     }
-    sl_arena_init(&reply->arena, ARENA_MAX, http->body.len + 4096);
-    rc = sl_sqs_read_receive(s->parser, sl_buf_str(&http->body), &reply->arena, &reply->messages,
-                             &n, e);
+    reply->n = n;
+    rc = sl_sqs_pack(messages, n, ARENA_MAX, &reply->arena, &reply->messages, e);
     if (rc == SL_OK) {
-        sl_count(&s->settings.counters->received, n);
-        receive_pace(s, receive, n);
-        receive_settle(s, receive, n);
-        reply->n = drop_altered(s, reply->messages, n);
-    }
-    if (rc == SL_OK && reply->n > 0) {
-        s->reply_bytes = recent_max(s->reply_bytes, reply->arena.held_bytes);
         s->message_bytes = recent_max(s->message_bytes, reply->arena.held_bytes / n);
-        rc = reply_keep(s, reply, receive->started_ms, e);
-        if (rc == SL_OK) {
-            return SL_OK;
-        }
-        sl_count(&s->settings.counters->returned, reply->n);
+        rc = reply_keep(s, reply, started_ms, e);
     }
-    reply_free(reply);
+    if (rc != SL_OK) {
+        reply_free(reply);
+    }
+    return rc;
+}
+
+/* Nothing of the HTTP reply is needed once it has been read, and of what the parser makes of it the
+ * least part: only that waits for a batch. */
+static sl_rc reply_read(struct sqs_source *s, struct sqs_receive *receive,
+                        const struct sl_http_reply *http, struct sl_err *e)
+{
+    SL_AUTO(sl_arena_done) struct sl_arena tree;
+    struct sl_sqs_message *messages = NULL;
+    unsigned n = 0;
+    unsigned kept;
+    sl_rc rc = SL_OK;
+
+    sl_arena_init(&tree, ARENA_MAX, http->body.len + TREE_BYTES);
+    SL_TRY(sl_sqs_read_receive(s->parser, sl_buf_str(&http->body), &tree, &messages, &n, e));
+    sl_count(&s->settings.counters->received, n);
+    s->reply_bytes = recent_max(s->reply_bytes, http->body.cap + tree.held_bytes);
+    receive_pace(s, receive, n);
+    receive_settle(s, receive, n);
+    kept = drop_altered(s, messages, n);
+    if (kept > 0) {
+        rc = reply_take(s, messages, kept, receive->started_ms, e);
+        sl_count(&s->settings.counters->returned, rc == SL_OK ? 0 : kept);
+    }
     return rc;
 }
 
@@ -247,7 +262,7 @@ static sl_rc receive_read(struct sqs_source *s, struct sqs_receive *receive,
         rc = sl_sqs_read_error(s->parser, reply->status, sl_str_of(reply->error_code),
                                sl_buf_str(&reply->body), e);
         if (rc == SL_DENIED) {
-            (void)sl_aws_clock_learn(&s->caller.target, reply->server_at_s); /* for the next one */
+            (void)sl_aws_clock_learn(&s->caller.target, sl_http_server_at_s(reply)); /* for the next one */
         }
     }
     return rc;
@@ -392,7 +407,7 @@ static bool has_room(const struct sqs_source *s)
     const size_t held = s->ready_bytes + s->batch_bytes;
     const size_t reserved = (size_t)(s->receives + 1) * s->reply_bytes;
 
-    return (held + reserved <= s->settings.memory_bytes &&
+    return (held + reserved <= s->settings.memory_bytes && s->ready_n < s->batch_cap &&
             s->ready_bytes + reserved <= s->settings.memory_bytes / 4 + s->reply_bytes) ||
            (held == 0 && s->receives == 0);
 }
@@ -526,6 +541,7 @@ static sl_rc source_receive(void *self, struct sl_batch *b, int64_t due_ms, stru
     sl_rc rc = SL_OK;
 
     s->batch_bytes = 0; /* the batch before this one has ended */
+    s->batch_cap = b->cap;
     do {
         (void)source_step(s, -1, 0, nothing_will_come(s) ? 0 : linger_until(s, due_ms));
         receive_pump(s); /* before `receives` is looked at: none out means none can go out */

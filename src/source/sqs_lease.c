@@ -46,6 +46,18 @@ static void lease_unlink(struct sl_leases *l, struct sl_lease *lease)
     *(lease->next != NULL ? &lease->next->prev : &l->last) = lease->prev;
 }
 
+static bool lease_is_over(const struct sl_lease *lease)
+{
+    return lease->calls == 0 && lease->in_state[SL_LEASE_GONE] == lease->n;
+}
+
+static void lease_free(struct sl_leases *l, struct sl_lease *lease)
+{
+    lease_unlink(l, lease);
+    l->redelivered -= lease->has_redelivery;
+    free(lease);
+}
+
 static struct sl_lease *lease_new(const struct sl_sqs_message *messages, unsigned n)
 {
     size_t text_len = 0;
@@ -113,8 +125,11 @@ static bool leases_add_ten(struct sl_leases *l, const struct sl_sqs_message *mes
     l->held += lease->n;
     l->redelivered += lease->has_redelivery;
     lease_link(l, lease);
-    if (lease->extend_due_ms < l->tick_due_ms) {
-        l->tick_due_ms = lease->extend_due_ms;
+    if (lease->extend_due_ms < l->walk_due_ms) {
+        l->walk_due_ms = lease->extend_due_ms;
+    }
+    if (l->walk_due_ms < l->tick_due_ms) {
+        l->tick_due_ms = l->walk_due_ms;
     }
     return true;
 }
@@ -285,6 +300,7 @@ static void call_unanswered(struct lease_call *call, const struct sl_err *e, uns
     sl_concurrency_reset(&l->in_flight);
     if (call->about == SL_LEASE_HELD) {
         call->lease->extend_due_ms = now_ms + (wait_ms < longest_ms ? wait_ms : longest_ms);
+        l->walk_due_ms = 0; /* all are looked at again */
     } else {
         call->lease->retry_due_ms = now_ms + wait_ms;
     }
@@ -323,13 +339,14 @@ static sl_rc call_read(struct lease_call *call, struct sl_http_reply *reply, str
 static void call_done(void *ctx, struct sl_http_reply *reply)
 {
     struct lease_call *call = ctx;
+    struct sl_lease *lease = call->lease;
     struct sl_err e;
     sl_rc rc;
 
     call->l->calls--;
-    call->lease->calls--;
+    lease->calls--;
     if (call->about == SL_LEASE_HELD) {
-        call->lease->is_extending = false;
+        lease->is_extending = false;
     }
     if (call->about == SL_LEASE_DELETE) {
         SL_FAULT_POINT(deleted);
@@ -344,6 +361,9 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
     }
     if (rc != SL_OK && rc != SL_STOPPED) {
         call_unanswered(call, &e, reply->retry_after_ms);
+    }
+    if (lease_is_over(lease)) {
+        lease_free(call->l, lease);
     }
     free(call);
 }
@@ -458,30 +478,41 @@ static int64_t lease_tick(struct sl_leases *l, struct sl_lease *lease, int64_t n
     return has_held ? lease->extend_due_ms : now_ms + IDLE_MS;
 }
 
+/* Between heartbeats only the oldest matter, which are those to be deleted: up to where no more
+ * requests may go out, or nothing is owed.  An answer that comes is the next tick. */
+static bool is_walked(const struct sl_leases *l, unsigned owed, int64_t now_ms)
+{
+    return now_ms < l->walk_due_ms && (owed >= l->owed || l->calls >= l->in_flight.target);
+}
+
 int64_t sl_leases_tick(struct sl_leases *l)
 {
     const int64_t now_ms = sl_clock_now_ms();
-    struct sl_lease *next;
+    struct sl_lease *lease = l->first;
     int64_t due_ms = now_ms + IDLE_MS;
+    unsigned owed = 0;
 
     if (now_ms < l->tick_due_ms) {
         return l->tick_due_ms;
     }
-    for (struct sl_lease *lease = l->first; lease != NULL; lease = next) {
-        int64_t lease_due_ms;
+    while (lease != NULL && !is_walked(l, owed, now_ms)) {
+        struct sl_lease *next = lease->next;
 
-        next = lease->next;
-        if (lease->calls == 0 && lease->in_state[SL_LEASE_GONE] == lease->n) {
-            lease_unlink(l, lease);
-            l->redelivered -= lease->has_redelivery;
-            free(lease);
-            continue;
+        if (lease_is_over(lease)) {
+            lease_free(l, lease);
+        } else {
+            const int64_t lease_due_ms = lease_tick(l, lease, now_ms);
+
+            owed += lease->in_state[SL_LEASE_DELETE] + lease->in_state[SL_LEASE_RETURN];
+            due_ms = lease_due_ms < due_ms ? lease_due_ms : due_ms;
         }
-        lease_due_ms = lease_tick(l, lease, now_ms);
-        due_ms = lease_due_ms < due_ms ? lease_due_ms : due_ms;
+        lease = next;
     }
-    l->tick_due_ms = due_ms;
-    return due_ms;
+    if (lease == NULL) {
+        l->walk_due_ms = due_ms; /* all have been asked */
+    }
+    l->tick_due_ms = due_ms < l->walk_due_ms ? due_ms : l->walk_due_ms;
+    return l->tick_due_ms;
 }
 
 void sl_leases_done(struct sl_leases *l)

@@ -162,7 +162,7 @@ static sl_rc ask_once(struct ask *ask, const struct sl_sqs_wire *wire, struct sl
     }
     SL_TRY(call_once(ask->target, &call, &body, &reply, e));
     rc = ask_read(ask, &reply, e);
-    ask->server_at_s = reply.server_at_s;
+    ask->server_at_s = sl_http_server_at_s(&reply);
     sl_buf_done(&reply.body);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -59,8 +60,12 @@ sl_rc sl_http_fetch(const struct sl_http_request *request, const struct sl_stop 
     }
     *ret = (struct sl_http_reply){ .status = answer_status };
     if (ahead_s != 0 && asked_n == 1) {
-        *ret = (struct sl_http_reply){ .status = 403,
-                                       .server_at_s = sl_clock_at_ms() / 1000 + ahead_s };
+        const time_t at_s = (time_t)(sl_clock_at_ms() / 1000 + ahead_s);
+        struct tm t;
+
+        *ret = (struct sl_http_reply){ .status = 403 };
+        (void)strftime(ret->date, sizeof ret->date, "%a, %d %b %Y %H:%M:%S GMT",
+                       gmtime_r(&at_s, &t));
     }
     sl_buf_init(&ret->body, 1 << 16);
     if (answer_body != NULL) {

@@ -144,6 +144,7 @@ static void tick_again(void)
         lease->retry_due_ms = 0;
     }
     world.l.tick_due_ms = 0;
+    world.l.walk_due_ms = 0;
     (void)sl_leases_tick(&world.l);
 }
 
