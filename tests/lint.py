@@ -98,6 +98,7 @@ FILE_LINES_MAX = 500
 FILES_LONG = {
     "src/cmd/cmd_check.c": "one list of checks, in the order in which they are said",
     "src/config/columns.c": "one list of settings and the checks of its rows, in the order of a column",
+    "src/source/sqs_lease.c": "what becomes of a receipt handle: one machine of states, and its requests",
     "src/source/sqs.c": "one object behind source.h; its wire format, calls and leases are apart",
 }
 

@@ -22,6 +22,14 @@ int64_t sl_clock_now_ms(void)
     return clock_ms(CLOCK_MONOTONIC);
 }
 
+int64_t sl_clock_now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* Years are counted from March, so that the leap day comes last. */
 int64_t sl_clock_days(int64_t year, unsigned month, unsigned day)
 {

@@ -10,6 +10,9 @@ int64_t sl_clock_at_ms(void);
 /* Monotonic clock, milliseconds.  For deadlines (names end in _due_ms); it never jumps. */
 int64_t sl_clock_now_ms(void);
 
+/* The same in microseconds.  For how long something short takes. */
+int64_t sl_clock_now_us(void);
+
 /* Days since 1970-01-01 of a civil date, proleptic Gregorian; the date is not checked. */
 int64_t sl_clock_days(int64_t year, unsigned month, unsigned day);
 

@@ -7,11 +7,11 @@
 #include <openssl/crypto.h>
 
 #include "base/base64.h"
+#include "base/hmac.h"
 #include "masking/cbc.h"
 #include "masking/digest.h"
 #include "masking/fernet.h"
 #include "masking/fpe.h"
-#include "base/hmac.h"
 #include "masking/ipcrypt.h"
 #include "masking/keep.h"
 #include "masking/normalize.h"

@@ -8,8 +8,8 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
-#include "masking/cbc.h"
 #include "base/hmac.h"
+#include "masking/cbc.h"
 
 enum {
     VERSION = 0x80,

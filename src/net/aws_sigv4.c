@@ -185,9 +185,9 @@ static void scope_write(const sl_str parts[4], struct sl_buf *out)
 }
 
 /* Append the signature in hex: of algorithm, time, scope and hash of the request, one a line. */
-static sl_rc sigv4_signature(const struct sl_sigv4_key *key,
-                             const struct sl_sigv4_request *request, const char *time_text,
-                             const sl_str parts[4], struct sl_buf *out, struct sl_err *e)
+static sl_rc sigv4_signature(const struct sl_sigv4_key *key, const struct sl_sigv4_request *request,
+                             const char *time_text, const sl_str parts[4], struct sl_buf *out,
+                             struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf text;
     unsigned char hash[HASH_BYTES];

@@ -2,21 +2,21 @@
 #include "net/concurrency.h"
 
 enum {
-    FIRST_GUESS_MS = 200,
-    SLACK_MS = 1, /* of the clock, and of what we do ourselves between two looks */
+    FIRST_GUESS_US = 200000,
+    SLACK_US = 500, /* of the clock, and of what we do ourselves between two looks */
 };
 
 void sl_concurrency_init(struct sl_concurrency *c, unsigned first, unsigned max)
 {
-    *c = (struct sl_concurrency){ .target = first, .max = max, .quick_ms = FIRST_GUESS_MS };
+    *c = (struct sl_concurrency){ .target = first, .max = max, .quick_us = FIRST_GUESS_US };
 }
 
-void sl_concurrency_more(struct sl_concurrency *c, int64_t took_ms)
+void sl_concurrency_more(struct sl_concurrency *c, int64_t took_us)
 {
-    if (took_ms < c->quick_ms || c->target == 1) { /* alone: nobody else was in the way */
-        c->quick_ms = took_ms;
+    if (took_us < c->quick_us || c->target == 1) { /* alone: nobody else was in the way */
+        c->quick_us = took_us;
     }
-    if (took_ms > 2 * c->quick_ms + SLACK_MS) {
+    if (took_us > 2 * c->quick_us + SLACK_US) {
         sl_concurrency_less(c);
     } else if (c->target < c->max) {
         c->target++;

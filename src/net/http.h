@@ -16,7 +16,7 @@ struct sl_http_reply {
     struct sl_err err;  /* when rc is not SL_OK */
     int status;         /* of HTTP */
     struct sl_buf body; /* padded for sl_json_parse; the receiver may keep it, and then zeroes it */
-    char date[40];           /* header Date, as it came; see sl_http_server_at_s */
+    char date[40];      /* header Date, as it came; see sl_http_server_at_s */
     unsigned retry_after_ms; /* header x-amz-retry-after, 30 s at most; 0 = not said */
     char error_code[96];     /* header x-amzn-query-error, up to ';' */
 };

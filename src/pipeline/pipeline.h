@@ -2,11 +2,11 @@
 #ifndef SLUICE_PIPELINE_PIPELINE_H
 #define SLUICE_PIPELINE_PIPELINE_H
 
+#include "base/hmac.h"
 #include "base/json.h"
 #include "base/stop.h"
 #include "config/config.h"
 #include "masking/column_mask.h"
-#include "base/hmac.h"
 #include "net/backoff.h"
 #include "pipeline/pulse.h"
 #include "record/batch.h"
@@ -40,7 +40,7 @@ struct sl_pipeline {
 };
 
 enum {
-    SL_BATCH_ROWS = 3000,
+    SL_BATCH_ROWS = 4000,
     SL_BATCH_ROWS_S3 = 50,    /* pointers are small, and what they point to is not */
     SL_BATCH_ROWS_MIN = 10,   /* one reply of SQS goes into it whole */
     SL_BATCH_BYTES = 1 << 30, /* hostile bodies become large trees; a cap there must be */

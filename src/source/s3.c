@@ -174,7 +174,8 @@ static sl_rc refusal(struct sl_s3 *s, const struct sl_http_reply *reply, struct 
     const int status = reply->status;
 
     if (status == HTTP_FORBIDDEN) {
-        (void)sl_aws_clock_learn(&s->caller.target, sl_http_server_at_s(reply)); /* for the next one */
+        (void)sl_aws_clock_learn(&s->caller.target,
+                                 sl_http_server_at_s(reply)); /* for the next one */
         return SL_FAIL(e, SL_DENIED,
                        "S3 refuses an object (403): s3:GetObject may be missing, or, "
                        "for one that is not there, s3:ListBucket");

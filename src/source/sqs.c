@@ -20,7 +20,7 @@ enum {
     DELETES_FIRST = 8, /* the same of deletes and hand-backs */
     DELETES_MAX = 64,
     REPLY_MAX = 96 << 20,      /* ten messages of 1 MiB, escaped six times over, and more */
-    TREE_BYTES = 12 << 10, /* what the parser makes of ten messages, beside their text */
+    TREE_BYTES = 12 << 10,     /* what the parser makes of ten messages, beside their text */
     REPLY_GUESS = 64 << 10,    /* reserved for a reply before any has been seen */
     ANSWER_TIMEOUT_MS = 20000, /* beyond the long poll itself */
     PARSER_MAX = REPLY_MAX,
@@ -76,6 +76,7 @@ struct sqs_receive {
     struct sqs_source *s;
     unsigned asked;
     int64_t started_ms;
+    int64_t started_us;
     struct sl_sqs_attempt attempt; /* of a FIFO queue */
 };
 
@@ -192,7 +193,7 @@ static void receive_pace(struct sqs_source *s, const struct sqs_receive *receive
 
     s->was_empty = n == 0;
     if (n >= receive->asked) {
-        sl_concurrency_more(&s->in_flight, now_ms - receive->started_ms);
+        sl_concurrency_more(&s->in_flight, sl_clock_now_us() - receive->started_us);
     } else if (n == 0) {
         sl_concurrency_reset(&s->in_flight);
     } else if (2 * n < receive->asked) { /* each costs money */
@@ -262,7 +263,8 @@ static sl_rc receive_read(struct sqs_source *s, struct sqs_receive *receive,
         rc = sl_sqs_read_error(s->parser, reply->status, sl_str_of(reply->error_code),
                                sl_buf_str(&reply->body), e);
         if (rc == SL_DENIED) {
-            (void)sl_aws_clock_learn(&s->caller.target, sl_http_server_at_s(reply)); /* for the next one */
+            (void)sl_aws_clock_learn(&s->caller.target,
+                                     sl_http_server_at_s(reply)); /* for the next one */
         }
     }
     return rc;
@@ -372,7 +374,9 @@ static void receive_start(struct sqs_source *s)
         s->receive_due_ms = sl_clock_now_ms() + 100;
         return;
     }
-    *receive = (struct sqs_receive){ .s = s, .asked = asked, .started_ms = sl_clock_now_ms() };
+    *receive = (struct sqs_receive){
+        .s = s, .asked = asked, .started_ms = sl_clock_now_ms(), .started_us = sl_clock_now_us()
+    };
     if (s->settings.is_fifo) {
         receive->attempt = sl_sqs_attempt_next(&s->attempts, receive->started_ms,
                                                (int64_t)s->settings.visibility_timeout_s * 1000);

@@ -65,7 +65,7 @@ struct sl_leases {
     bool is_keeping;                 /* no hand-backs for now */
     unsigned return_after_s;         /* what is handed back is visible so much later */
     int64_t tick_due_ms;
-    int64_t walk_due_ms; /* when all are looked at: the next heartbeat */
+    int64_t walk_due_ms;       /* when all are looked at: the next heartbeat */
     struct sl_backoff backoff; /* after a request without an answer */
 };
 

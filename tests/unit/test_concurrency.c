@@ -17,12 +17,12 @@ static void doubles_with_every_round_trip_up_to_its_limit(void **state)
     sl_concurrency_init(&c, 2, 64);
     while (c.target < 64 && trips < 100) {
         for (unsigned i = c.target; i > 0; i--) {
-            sl_concurrency_more(&c, 15);
+            sl_concurrency_more(&c, 15000);
         }
         trips++;
     }
     assert_int_equal(trips, 5); /* 4, 8, 16, 32, 64 */
-    sl_concurrency_more(&c, 15);
+    sl_concurrency_more(&c, 15000);
     assert_int_equal(c.target, 64);
 }
 
@@ -34,7 +34,7 @@ static void stays_near_what_the_server_can_do(void **state)
     (void)state;
     sl_concurrency_init(&c, 2, 64);
     for (unsigned i = 0; i < 10000; i++) {
-        sl_concurrency_more(&c, 15 * ((c.target + 19) / 20));
+        sl_concurrency_more(&c, 15000 * ((c.target + 19) / 20));
         assert_in_range(c.target, 1, 64);
     }
     assert_in_range(c.target, 20, 45);
@@ -47,10 +47,10 @@ static void answers_that_are_slow_for_good_become_the_measure(void **state)
     (void)state;
     sl_concurrency_init(&c, 8, 64);
     for (unsigned i = 0; i < 8; i++) {
-        sl_concurrency_more(&c, 1);
+        sl_concurrency_more(&c, 1000);
     }
     for (unsigned i = 0; i < 200; i++) {
-        sl_concurrency_more(&c, 100);
+        sl_concurrency_more(&c, 100000);
     }
     assert_int_equal(c.target, 64);
 }
@@ -64,7 +64,7 @@ static void one_is_the_least(void **state)
     sl_concurrency_less(&c);
     sl_concurrency_less(&c);
     assert_int_equal(c.target, 1);
-    sl_concurrency_more(&c, 5);
+    sl_concurrency_more(&c, 5000);
     sl_concurrency_reset(&c);
     assert_int_equal(c.target, 1);
 }

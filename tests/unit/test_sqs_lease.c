@@ -67,7 +67,7 @@ static int world_new(void **state)
                                   .counters = &world.counters,
                                   .queue_url = SL_STR("http://q"),
                                   .visibility_timeout_s = TIMEOUT_S,
-                                  .in_flight = { .target = 8, .max = 8, .quick_ms = 200 },
+                                  .in_flight = { .target = 8, .max = 8, .quick_us = 200000 },
                                   .backoff = { .base_ms = 100, .cap_ms = 5000, .random = 1 } };
     sl_log_init(SL_LOG_TEXT, (enum sl_log_level)(SL_LOG_ERROR + 1));
     *state = &world;
