@@ -62,7 +62,7 @@ def run_once(servers, n, o):
 def per_message(sample, n):
     return {"msg_s": n / sample.seconds, "cpu_us": sample.cpu_s / n * 1e6,
             "pg_cpu_us": sample.pg_cpu_s / n * 1e6, "queue_cpu_us": sample.queue_cpu_s / n * 1e6,
-            "rss_mib": sample.rss_mib, "requests_m": sample.requests / n * 1e6,
+            "wal_bytes": sample.wal_bytes / n, "rss_mib": sample.rss_mib, "requests_m": sample.requests / n * 1e6,
             "rows": sample.rows}
 
 
@@ -126,13 +126,14 @@ def machine(servers):
 
 
 def table(results):
-    lines = ["| | msg/s (min-max) | CPU us: sluice | PostgreSQL | queue | RSS MiB | requests/M |",
-             "|---|---|---|---|---|---|---|"]
+    lines = ["| | msg/s (min-max) | CPU us: sluice | PostgreSQL | queue | WAL bytes | RSS MiB | requests/M |",
+             "|---|---|---|---|---|---|---|---|"]
     for name, figures in results.items():
         rate, low, high = spread(figures, "msg_s")
         lines.append(
             f"| {name} | {rate:,.0f} ({low:,.0f}-{high:,.0f}) | {spread(figures, 'cpu_us')[0]:.1f}"
             f" | {spread(figures, 'pg_cpu_us')[0]:.1f} | {spread(figures, 'queue_cpu_us')[0]:.1f}"
+            f" | {spread(figures, 'wal_bytes')[0]:,.0f}"
             f" | {spread(figures, 'rss_mib')[0]:.0f} | {spread(figures, 'requests_m')[0]:,.0f} |")
     return "\n".join(lines)
 

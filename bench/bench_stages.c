@@ -13,6 +13,7 @@
 #include "net/aws_sigv4.h"
 #include "pipeline/pipeline.h"
 #include "sink/pg_work.h"
+#include "source/sqs_pack.h"
 #include "source/sqs_wire.h"
 
 enum {
@@ -130,27 +131,38 @@ static void world_done(void)
 
 /* ---- the stages -------------------------------------------------------------------------------- */
 
+static void record_take(struct sl_batch *b, const struct sl_sqs_message *m,
+                        struct sl_sqs_entry *entry)
+{
+    struct sl_record *r = sl_arena_alloc(&b->arena, sizeof *r);
+
+    must(r != NULL, "memory");
+    *r = (struct sl_record){ .message_id = m->message_id,
+                             .sent_at_ms = m->sent_at_ms,
+                             .receive_count = m->receive_count,
+                             .body = m->body };
+    *entry = (struct sl_sqs_entry){ .receipt_handle = sl_arena_copy(&b->arena, m->receipt_handle) };
+    b->records[b->n++] = r;
+}
+
 static void stage_receive(struct sl_batch *b, const struct sl_buf *reply,
                           struct sl_sqs_entry *entries)
 {
+    SL_AUTO(sl_arena_done) struct sl_arena tree;
     struct sl_sqs_message *messages = NULL;
+    struct sl_arena packed;
     unsigned n = 0;
 
-    must(sl_sqs_read_receive(world.p.parser, sl_buf_str(reply), &b->arena, &messages, &n, NULL) ==
+    sl_arena_init(&tree, REPLIES_BYTES, REPLY_BYTES / 2);
+    must(sl_sqs_read_receive(world.p.parser, sl_buf_str(reply), &tree, &messages, &n, NULL) ==
                  SL_OK &&
-             n == SL_SQS_BATCH,
+             n == SL_SQS_BATCH &&
+             sl_sqs_pack(messages, n, REPLIES_BYTES, &packed, &messages, NULL) == SL_OK,
          "a reply is not read");
     for (unsigned i = 0; i < n; i++) {
-        struct sl_record *r = sl_arena_alloc(&b->arena, sizeof *r);
-
-        must(r != NULL, "memory");
-        *r = (struct sl_record){ .message_id = messages[i].message_id,
-                                 .sent_at_ms = messages[i].sent_at_ms,
-                                 .receive_count = messages[i].receive_count,
-                                 .body = messages[i].body };
-        entries[b->n] = (struct sl_sqs_entry){ .receipt_handle = messages[i].receipt_handle };
-        b->records[b->n++] = r;
+        record_take(b, &messages[i], &entries[b->n]);
     }
+    sl_arena_adopt(&b->arena, &packed);
 }
 
 static void stage_encode(struct sl_batch *b)

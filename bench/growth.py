@@ -54,6 +54,12 @@ def run_once(servers, database, n):
                                  "--max-messages", str(n)]], fake, database)
 
 
+def bytes_a_row(database):
+    """Of the ledger, with its index."""
+    return database.one("SELECT sum(pg_total_relation_size(inhrelid))::float8 FROM pg_inherits"
+                        " WHERE inhparent = 'sluice.ledger'::regclass") / database.count("sluice.ledger")
+
+
 def database_make(servers, ledger_n, table_n, statements):
     database = servers.database()
     run_once(servers, database, 10)  # makes the schema and the table
@@ -81,16 +87,19 @@ def main():
         for _ in range(o.rounds):
             for name, database in databases.items():
                 found[name].append(run_once(servers, database, o.count))
+        row_bytes = {name: bytes_a_row(database) for name, database in databases.items()}
     results = {name: {key: statistics.median(getattr(s, key) / o.count * 1e6 for s in samples)
                       for key in ("pg_cpu_s", "cpu_s", "seconds")}
                for name, samples in found.items()}
-    print("| | PostgreSQL: CPU us a message | of empty | sluice: CPU us a message |\n|---|---|---|---|")
+    print("| | PostgreSQL: CPU us a message | of empty | sluice: CPU us a message | bytes of ledger a row |\n"
+          "|---|---|---|---|---|")
     for name, r in results.items():
         print(f"| {name} | {r['pg_cpu_s']:.1f} | {r['pg_cpu_s'] / results['empty']['pg_cpu_s']:.2f}"
-              f" | {r['cpu_s']:.1f} |")
+              f" | {r['cpu_s']:.1f} | {row_bytes[name]:.0f} |")
     o.results.mkdir(exist_ok=True)
     (o.results / "growth.json").write_text(json.dumps(
-        {"count": o.count, "rounds": o.rounds, "us_a_message": results}, indent=1) + "\n",
+        {"count": o.count, "rounds": o.rounds, "us_a_message": results,
+         "bytes_a_row": row_bytes}, indent=1) + "\n",
         encoding="utf-8")
 
 

@@ -39,7 +39,7 @@ columns:
   - {{ name: create_date, from: $sent_at, type: timestamptz }}
 {more}"""
 
-Sample = collections.namedtuple("Sample", "seconds cpu_s pg_cpu_s queue_cpu_s rss_mib requests rows")
+Sample = collections.namedtuple("Sample", "seconds cpu_s pg_cpu_s queue_cpu_s rss_mib requests rows wal_bytes")
 
 
 class BenchCluster(pg.Cluster):
@@ -72,6 +72,10 @@ def cpu_of(pid, and_ended=False):
 def children_of(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as f:
         return [int(child) for child in f.read().split()]
+
+
+def wal_position(database):
+    return int(database.one("SELECT pg_current_wal_lsn() - '0/0'")) if database else 0
 
 
 class Peaks(threading.Thread):
@@ -161,7 +165,7 @@ class Lab:
         """Run one or several programs at the same time to their ends; a program that has none of its
         own is told to end when is_over() says so, and its time is until then."""
         calls = sum(fake.calls().values())
-        before = (self.cluster.cpu_s(), cpu_of(fake.process.pid))
+        before = (self.cluster.cpu_s(), cpu_of(fake.process.pid), wal_position(database))
         began = time.monotonic()
         running = [subprocess.Popen(c, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                     env=self.environment(fake)) for c in commands]
@@ -190,7 +194,8 @@ class Lab:
             queue_cpu_s=cpu_of(fake.process.pid) - before[1],
             rss_mib=max(peaks.kib.values()) / 1024,
             requests=sum(fake.calls().values()) - calls,
-            rows=database.count() if database else 0)
+            rows=database.count() if database else 0,
+            wal_bytes=wal_position(database) - before[2])
 
 
 def sluice(*arguments, **more):

@@ -99,7 +99,7 @@ def table(results):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    p.add_argument("--count", type=int, default=20_000)
+    p.add_argument("--count", type=int, default=50_000)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--results", type=pathlib.Path, default=lab.ROOT / "bench" / "results")
     o = p.parse_args()
