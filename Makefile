@@ -162,7 +162,7 @@ BENTO = github.com/warpstreamlabs/bento@v1.20.0
 	@cp $(filter %.json,$^) .cache/peers && cp bench/peers/bento/main.go .cache/peers/bento
 	@! command -v npm > /dev/null || (cd .cache/peers && npm ci --ignore-scripts --silent) || true
 	@export PATH="$$PATH:/usr/local/go/bin"; ! command -v go > /dev/null || (cd .cache/peers/bento && go mod init peers && go get $(BENTO) && \
-	    go build -mod=mod -o bento .) > .cache/peers/bento.log 2>&1 || true
+	    go build -mod=mod -trimpath -o bento .) > .cache/peers/bento.log 2>&1 || true
 	@touch $@
 
 $(VENV)/ready: tests/e2e/requirements.txt .cache/test-packages
