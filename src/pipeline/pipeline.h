@@ -40,7 +40,7 @@ struct sl_pipeline {
 };
 
 enum {
-    SL_BATCH_ROWS = 5000,
+    SL_BATCH_ROWS = 4000,
     SL_BATCH_ROWS_S3 = 50,    /* pointers are small, and what they point to is not */
     SL_BATCH_ROWS_MIN = 10,   /* one reply of SQS goes into it whole */
     SL_BATCH_BYTES = 1 << 30, /* hostile bodies become large trees; a cap there must be */
