@@ -102,9 +102,9 @@ bench: build $(VENV)/ready ## what a message costs, end to end: COUNT=200000 mes
 	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
 	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/bench.py --count $(or $(COUNT),200000) --rounds $(or $(ROUNDS),3)
 
-bench-peers: build $(VENV)/ready .cache/peers/ready ## the same work done by others, in the same run: COUNT=50000, ROUNDS=3
+bench-peers: build $(VENV)/ready .cache/peers/ready ## the same work done by others, in the same run: COUNT=200000, ROUNDS=3
 	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
-	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/peers.py --count $(or $(COUNT),50000) --rounds $(or $(ROUNDS),3)
+	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/peers.py --count $(or $(COUNT),200000) --rounds $(or $(ROUNDS),3)
 
 bench-growth: build $(VENV)/ready ## what a message costs as ledger and table grow: LARGEST=10000000 rows, ROUNDS=3
 	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
