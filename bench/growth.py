@@ -8,6 +8,7 @@ the order in which loads would have made them.  Each database is kept and gets a
 round, so that what disturbs the machine disturbs all of them.
 """
 import argparse
+import contextlib
 import json
 import pathlib
 import statistics
@@ -63,13 +64,11 @@ def bytes_a_row(database):
 def database_make(servers, ledger_n, table_n, statements):
     database = servers.database()
     run_once(servers, database, 10)  # makes the schema and the table
-    for statement in statements:
-        database.execute(statement)
-    for n, sql in ((ledger_n, LEDGER), (table_n, TABLE)):
-        if n:
-            database.execute(sql.format(n=n))
-    database.execute("VACUUM ANALYZE")
-    database.execute("CHECKPOINT")
+    fillings = [sql.format(n=n) for n, sql in ((ledger_n, LEDGER), (table_n, TABLE)) if n]
+    with contextlib.closing(database.connect()) as connection, connection.cursor() as cursor:
+        for statement in ("SET statement_timeout = 0", *statements, *fillings, "VACUUM ANALYZE",
+                          "CHECKPOINT"):
+            cursor.execute(statement)
     return database
 
 
