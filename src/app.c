@@ -348,6 +348,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
 {
     *app = (struct sl_app){ .cfg = &app->found, .found = *cfg, .options = *options };
     sl_app_signals_prepare();
+    sl_log_pipeline(cfg->pipeline);
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, options->max_messages);
     SL_TRY(wait_for(app, "waiting for the keys", open_keys, e));
@@ -360,6 +361,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
     SL_TRY(prepare_source(app, e));
     if (!options->is_dry_run) {
         SL_TRY(wait_for(app, "waiting for the database", prepare_database, e));
+        sl_log_pipeline(app->target.pipeline); /* which may be called after the table it found */
         if (cfg->vault.url.len > 0) {
             SL_TRY(wait_for(app, "waiting for the vault", prepare_vault, e));
         }

@@ -3,12 +3,14 @@
 
 #include "app.h"
 #include "app_drain.h"
+#include "app_emf.h"
 #include "app_progress.h"
 #include "app_signals.h"
 #include "app_upkeep.h"
 #include "app_watchdog.h"
 #include "base/clock.h"
 #include "base/notify.h"
+#include "telemetry/log.h"
 
 enum {
     TICK_MS = 100,
@@ -54,14 +56,27 @@ static void tick(void)
     (void)wait.until(wait.self, -1, 0, sl_clock_now_ms() + TICK_MS);
 }
 
-static sl_rc watch(struct sl_app *app, struct sl_watchdog *dog, struct sl_err *e)
+/* What is to be looked at several times a second, until the last worker has ended. */
+struct observers {
+    struct sl_watchdog dog;
+    struct sl_app_emf emf;
+};
+
+static sl_rc look(struct sl_app *app, struct observers *o, struct sl_err *e)
+{
+    sl_log_repeats_look();
+    sl_app_emf_look(app, &o->emf, false);
+    return sl_watchdog_look(app, &o->dog, e);
+}
+
+static sl_rc watch(struct sl_app *app, struct observers *o, struct sl_err *e)
 {
     struct sl_progress progress = sl_progress_begin(app);
     struct sl_drain seen = { 0 };
     sl_rc rc = SL_OK;
 
     while (rc == SL_OK && !atomic_load(&app->stop.is_asked) && !is_done(app, &seen)) {
-        rc = sl_watchdog_look(app, dog, e);
+        rc = look(app, o, e);
         sl_progress_show(app, &progress);
         tick();
     }
@@ -70,7 +85,7 @@ static sl_rc watch(struct sl_app *app, struct sl_watchdog *dog, struct sl_err *e
 }
 
 /* Wait for each to end.  The first failure is the run's; there may be several. */
-static sl_rc join_workers(struct sl_app *app, struct sl_watchdog *dog, struct sl_err *e)
+static sl_rc join_workers(struct sl_app *app, struct observers *o, struct sl_err *e)
 {
     sl_rc rc = SL_OK;
 
@@ -78,7 +93,7 @@ static sl_rc join_workers(struct sl_app *app, struct sl_watchdog *dog, struct sl
         struct sl_worker *w = &app->workers[i];
 
         while (!sl_worker_join(w, TICK_MS)) {
-            SL_TRY(sl_watchdog_look(app, dog, e));
+            SL_TRY(look(app, o, e));
         }
         if (rc == SL_OK && w->failure.rc != SL_OK) {
             rc = w->failure.rc;
@@ -131,21 +146,24 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
 {
     struct sl_app_signals signals;
     struct sl_app_upkeep upkeep;
-    struct sl_watchdog dog = { 0 };
+    struct observers observers = { 0 };
     sl_rc rc;
 
     SL_TRY(sl_app_signals_start(app, &signals, e));
+    if (!app->options.is_dry_run) {
+        sl_log_repeats_begin(); /* of a dry run every warning is what was asked for */
+    }
     rc = sl_app_upkeep_start(&upkeep, app, e);
     if (rc == SL_OK) {
         rc = start_workers(app, e);
     }
     if (rc == SL_OK) {
-        rc = watch(app, &dog, e);
+        rc = watch(app, &observers, e);
     }
     sl_notify("STOPPING=1");
     sl_app_stop(app, rc != SL_OK);
     if (rc != SL_STALLED) {
-        const sl_rc ended = join_workers(app, &dog, rc == SL_OK ? e : NULL);
+        const sl_rc ended = join_workers(app, &observers, rc == SL_OK ? e : NULL);
 
         rc = rc == SL_OK || ended == SL_STALLED ? ended : rc;
     }
@@ -154,6 +172,8 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
         abandon(app);
     }
     sl_aws_refresher_stop(&app->refresher); /* nothing is logged behind the summary */
+    sl_log_repeats_end();
+    sl_app_emf_look(app, &observers.emf, true);
     if (rc == SL_STALLED) {
         return rc;
     }

@@ -92,7 +92,7 @@ static void take_stop(struct sl_app *app, int sig)
         _exit(128 + sig);
     }
     app->has_signal = true;
-    SL_LOG(SL_LOG_INFO, "stopping: finishing what is held", sl_field_int("process.signal", sig));
+    SL_LOG(SL_LOG_INFO, "stopping: finishing what is held", sl_field_int("sluice.signal", sig));
     sl_app_stop(app, true);
 }
 

@@ -25,10 +25,10 @@ static void say(struct sl_app_upkeep *u, const struct sl_pg_upkeep *done, uint64
     }
     if (done->may_not && !u->has_said) {
         u->has_said = true;
-        SL_LOG(SL_LOG_WARN,
-               "this role may not remove what is old from the ledger, which grows: sluice check "
-               "says what to grant",
-               sl_field_str("sluice.pipeline", done->pipeline));
+        sl_log_fields(SL_LOG_WARN,
+                      "this role may not remove what is old from the ledger, which grows: sluice "
+                      "check says what to grant",
+                      NULL, 0);
     }
 }
 

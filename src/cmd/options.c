@@ -33,15 +33,16 @@ static sl_rc take_wait(struct sl_options *o, sl_str value, struct sl_err *e)
 
 static sl_rc take_log_format(sl_str value, struct sl_err *e)
 {
-    if (sl_str_eq(value, SL_STR("text"))) {
-        log_format = SL_LOG_TEXT;
-    } else if (sl_str_eq(value, SL_STR("json"))) {
-        log_format = SL_LOG_JSON;
-    } else {
-        return SL_FAIL(e, SL_USAGE, "--log-format takes text or json");
+    static const char *const names[] = { "text", "json", "emf" };
+
+    for (int i = 0; i < 3; i++) {
+        if (sl_str_eq(value, sl_str_of(names[i]))) {
+            log_format = (enum sl_log_format)i;
+            sl_log_init(log_format, log_level);
+            return SL_OK;
+        }
     }
-    sl_log_init(log_format, log_level);
-    return SL_OK;
+    return SL_FAIL(e, SL_USAGE, "--log-format takes text, json or emf");
 }
 
 static sl_rc take_log_level(sl_str value, struct sl_err *e)
@@ -160,10 +161,13 @@ sl_rc sl_options_load(const struct sl_options *o, struct sl_config *ret, struct 
 
 int sl_cmd_fail(const char *command, const struct sl_err *e)
 {
+    const char *priority = sl_log_priority(SL_LOG_ERROR);
+
     if (e->rc == SL_USAGE) {
-        (void)fprintf(stderr, "sluice %s: %s; see 'sluice %s --help'\n", command, e->msg, command);
+        (void)fprintf(stderr, "%ssluice %s: %s; see 'sluice %s --help'\n", priority, command,
+                      e->msg, command);
     } else {
-        (void)fprintf(stderr, "sluice: %s\n", e->msg);
+        (void)fprintf(stderr, "%ssluice: %s\n", priority, e->msg);
     }
     return sl_rc_exit(e->rc);
 }

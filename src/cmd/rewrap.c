@@ -151,7 +151,7 @@ static bool is_stopped(struct sl_rewrap *r, int64_t due_ms)
         if (sig > 0) {
             r->is_stopped = true;
             SL_LOG(SL_LOG_INFO, "stopping: what is changed stays, run it again to go on",
-                   sl_field_int("process.signal", sig));
+                   sl_field_int("sluice.signal", sig));
         }
         left_ms = due_ms - sl_clock_now_ms();
         if (sig <= 0 && left_ms <= 0) {

@@ -42,6 +42,18 @@ static inline void sl_counts_add(struct sl_counts *total, const struct sl_counte
     total->last_ack_due_ms = acked_ms > total->last_ack_due_ms ? acked_ms : total->last_ack_due_ms;
 }
 
+/* What was counted between two moments. */
+static inline struct sl_counts sl_counts_since(const struct sl_counts *now,
+                                               const struct sl_counts *then)
+{
+    struct sl_counts c = { .last_ack_due_ms = now->last_ack_due_ms };
+
+#define X(name, ...) c.name = now->name - then->name;
+#include "telemetry/metrics.def"
+#undef X
+    return c;
+}
+
 /* Deliveries whose end is known. */
 static inline uint64_t sl_counts_ended(const struct sl_counts *c)
 {

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "telemetry/repeats.h"
 
 enum {
     FIELD_MAX_BYTES = 2048, /* longer ones are cut, so that a line always has its end */
@@ -19,15 +22,50 @@ static struct {
     pthread_mutex_t lock;
     enum sl_log_format format;
     enum sl_log_level lowest;
+    bool is_journal; /* of systemd, at the other end of stderr */
+    bool leaves_out; /* warnings that come again and again */
+    struct sl_repeats repeats;
+    char pipeline[160];
     char status[256];
 } log_state = { .lock = PTHREAD_MUTEX_INITIALIZER, .lowest = SL_LOG_INFO };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
+/* $JOURNAL_STREAM names the device and inode of what a service was started with; stderr may have
+ * become something else since. */
+static bool is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    sl_str inode = sl_str_of(stream != NULL ? stream : "");
+    const sl_str device = sl_str_cut(&inode, ':');
+    int64_t device_n = 0;
+    int64_t inode_n = 0;
+    struct stat st;
+
+    return sl_str_to_i64(device, &device_n) && sl_str_to_i64(inode, &inode_n) &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == (dev_t)device_n &&
+           st.st_ino == (ino_t)inode_n;
+}
+
 void sl_log_init(enum sl_log_format format, enum sl_log_level lowest)
 {
     log_state.format = format;
     log_state.lowest = lowest;
+    log_state.is_journal = is_journal();
+}
+
+const char *sl_log_priority(enum sl_log_level level)
+{
+    static const char *const priorities[] = { "<7>", "<6>", "<4>", "<3>" };
+
+    return log_state.is_journal ? priorities[level] : "";
+}
+
+void sl_log_pipeline(sl_str name)
+{
+    (void)pthread_mutex_lock(&log_state.lock);
+    (void)snprintf(log_state.pipeline, sizeof log_state.pipeline, "%" SL_FMT, SL_ARG(name));
+    (void)pthread_mutex_unlock(&log_state.lock);
 }
 
 static void write_all(const char *bytes, size_t n)
@@ -51,22 +89,38 @@ static sl_str cut(sl_str text)
     return (sl_str){ text.ptr, text.len < FIELD_MAX_BYTES ? text.len : FIELD_MAX_BYTES };
 }
 
-static void line_json(struct sl_buf *line, enum sl_log_level level, const char *message,
-                      const struct sl_field *fields, size_t n)
+static void add_key_json(struct sl_buf *line, const char *key, sl_str text)
+{
+    sl_buf_printf(line, ",\"%s\":", key);
+    sl_buf_add_json(line, text);
+}
+
+/* The first three stand first, in this order, for whoever reads lines with their eyes. */
+static void line_json_begin(struct sl_buf *line, enum sl_log_level level, const char *message)
 {
     char at[32];
 
     sl_clock_text(sl_clock_at_ms(), at);
-    sl_buf_printf(line, "{\"@timestamp\":\"%s\",\"log.level\":\"%s\",\"message\":", at,
-                  level_names[level]);
-    sl_buf_add_json(line, sl_str_of(message));
-    sl_buf_add_str(line, SL_STR(",\"ecs.version\":\"8.11.0\",\"service.name\":\"sluice\""));
+    sl_buf_printf(line, "{\"@timestamp\":\"%s\",\"log.level\":\"%s\"", at, level_names[level]);
+    add_key_json(line, "message", sl_str_of(message));
+    sl_buf_printf(line,
+                  ",\"ecs.version\":\"8.11.0\",\"service.name\":\"sluice\",\"service.version\":"
+                  "\"" SLUICE_VERSION "\",\"event.dataset\":\"sluice.log\",\"process.pid\":%lld",
+                  (long long)getpid());
+    if (log_state.pipeline[0] != '\0') {
+        add_key_json(line, "sluice.pipeline", sl_str_of(log_state.pipeline));
+    }
+}
+
+static void line_json(struct sl_buf *line, enum sl_log_level level, const char *message,
+                      const struct sl_field *fields, size_t n)
+{
+    line_json_begin(line, level, message);
     for (size_t i = 0; i < n; i++) {
-        sl_buf_printf(line, ",\"%s\":", fields[i].key);
         if (fields[i].is_number) {
-            sl_buf_printf(line, "%lld", (long long)fields[i].number);
+            sl_buf_printf(line, ",\"%s\":%lld", fields[i].key, (long long)fields[i].number);
         } else {
-            sl_buf_add_json(line, cut(fields[i].text));
+            add_key_json(line, fields[i].key, cut(fields[i].text));
         }
     }
     sl_buf_add_str(line, SL_STR("}\n"));
@@ -103,34 +157,143 @@ static void line_text(struct sl_buf *line, enum sl_log_level level, const char *
     sl_buf_add_char(line, '\n');
 }
 
-void sl_log_fields(enum sl_log_level level, const char *message, const struct sl_field *fields,
-                   size_t n)
+/* ---- a line, under the lock ------------------------------------------------------------------ */
+
+static void line_begin(struct sl_buf *line, enum sl_log_level level)
+{
+    sl_buf_init(line, LINE_MAX_BYTES);
+    if (log_state.status[0] != '\0') {
+        sl_buf_add_str(line, SL_STR("\r\033[K"));
+    }
+    sl_buf_add_str(line, sl_str_of(sl_log_priority(level)));
+}
+
+static void line_end(struct sl_buf *line)
+{
+    sl_buf_add_str(line, sl_str_of(log_state.status));
+    write_all(line->ptr, line->len);
+    sl_buf_done(line);
+}
+
+static void say(enum sl_log_level level, const char *message, const struct sl_field *fields,
+                size_t n)
 {
     struct sl_buf line;
 
+    line_begin(&line, level);
+    if (log_state.format == SL_LOG_TEXT) {
+        line_text(&line, level, message, fields, n);
+    } else {
+        line_json(&line, level, message, fields, n);
+    }
+    line_end(&line);
+}
+
+static void say_left_out(bool is_end)
+{
+    struct sl_repeat left;
+
+    while (sl_repeats_due(&log_state.repeats, sl_clock_now_ms(), is_end, &left)) {
+        const struct sl_field fields[] = {
+            sl_field_int("sluice.left_out", left.left_out),
+            sl_field_str("sluice.warning", sl_str_of(left.message)),
+            sl_field_str("error.code", sl_str_of(left.code)),
+        };
+
+        say(SL_LOG_WARN, "left out warnings of one kind", fields, left.code[0] != '\0' ? 3 : 2);
+    }
+}
+
+/* `code` tells apart what has the same message; "" = nothing does. */
+static void line_write(enum sl_log_level level, const char *message, sl_str code,
+                       const struct sl_field *fields, size_t n)
+{
     if (level < log_state.lowest) {
         return;
     }
-    sl_buf_init(&line, LINE_MAX_BYTES);
     (void)pthread_mutex_lock(&log_state.lock);
-    if (log_state.status[0] != '\0') {
-        sl_buf_add_str(&line, SL_STR("\r\033[K"));
+    say_left_out(false);
+    if (!log_state.leaves_out || level != SL_LOG_WARN ||
+        sl_repeats_let(&log_state.repeats, message, code, sl_clock_now_ms())) {
+        say(level, message, fields, n);
     }
-    if (log_state.format == SL_LOG_JSON) {
-        line_json(&line, level, message, fields, n);
-    } else {
-        line_text(&line, level, message, fields, n);
-    }
-    sl_buf_add_str(&line, sl_str_of(log_state.status));
-    write_all(line.ptr, line.len);
     (void)pthread_mutex_unlock(&log_state.lock);
-    sl_buf_done(&line);
+}
+
+void sl_log_fields(enum sl_log_level level, const char *message, const struct sl_field *fields,
+                   size_t n)
+{
+    line_write(level, message, SL_STR(""), fields, n);
+}
+
+/* ---- what is left out ------------------------------------------------------------------------ */
+
+void sl_log_repeats_begin(void)
+{
+    log_state.leaves_out = true;
+}
+
+void sl_log_repeats_look(void)
+{
+    (void)pthread_mutex_lock(&log_state.lock);
+    say_left_out(false);
+    (void)pthread_mutex_unlock(&log_state.lock);
+}
+
+void sl_log_repeats_end(void)
+{
+    (void)pthread_mutex_lock(&log_state.lock);
+    log_state.leaves_out = false;
+    say_left_out(true);
+    (void)pthread_mutex_unlock(&log_state.lock);
+}
+
+/* ---- metrics --------------------------------------------------------------------------------- */
+
+bool sl_log_wants_metrics(void)
+{
+    return log_state.format == SL_LOG_EMF;
+}
+
+void sl_log_metrics(sl_str members)
+{
+    struct sl_buf line;
+
+    (void)pthread_mutex_lock(&log_state.lock);
+    line_begin(&line, SL_LOG_INFO);
+    line_json_begin(&line, SL_LOG_INFO, "metrics");
+    sl_buf_add_str(&line, SL_STR(",\"event.kind\":\"metric\","));
+    sl_buf_add_str(&line, members);
+    sl_buf_add_str(&line, SL_STR("}\n"));
+    line_end(&line);
+    (void)pthread_mutex_unlock(&log_state.lock);
+}
+
+/* ---- reports and the bar --------------------------------------------------------------------- */
+
+/* "src/x.c:12" as ECS has it: a name, and a line, which is a number.  Compilers write the name as
+ * they were given it, from the folder of the build. */
+static bool origin_of(const char *at, sl_str *ret_name, int64_t *ret_line)
+{
+    const char *colon = at != NULL ? strrchr(at, ':') : NULL;
+
+    if (colon == NULL || !sl_str_to_i64(sl_str_of(colon + 1), ret_line)) {
+        return false;
+    }
+    while (strncmp(at, "../", 3) == 0) {
+        at += 3;
+    }
+    *ret_name = (sl_str){ at, (size_t)(colon - at) };
+    return true;
 }
 
 void sl_log_err(enum sl_log_level level, const char *message, const struct sl_err *e)
 {
-    struct sl_field fields[5] = { sl_field_str("error.code", sl_str_of(sl_rc_name(e->rc))),
+    const sl_str code = sl_str_of(sl_rc_name(e->rc));
+    struct sl_field fields[6] = { sl_field_str("error.code", code),
                                   sl_field_str("error.message", sl_str_of(e->msg)) };
+    int64_t file_line = 0;
+    sl_str file;
     size_t n = 2;
 
     if (e->sqlstate[0] != '\0') {
@@ -139,8 +302,11 @@ void sl_log_err(enum sl_log_level level, const char *message, const struct sl_er
     if (e->http_status != 0) {
         fields[n++] = sl_field_int("http.response.status_code", e->http_status);
     }
-    fields[n++] = sl_field_str("log.origin.file", sl_str_of(e->at != NULL ? e->at : ""));
-    sl_log_fields(level, message, fields, n);
+    if (origin_of(e->at, &file, &file_line)) {
+        fields[n++] = sl_field_str("log.origin.file.name", file);
+        fields[n++] = sl_field_int("log.origin.file.line", file_line);
+    }
+    line_write(level, message, code, fields, n);
 }
 
 void sl_log_status_line(const char *text)

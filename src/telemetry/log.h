@@ -11,7 +11,7 @@
 
 enum sl_log_level { SL_LOG_DEBUG, SL_LOG_INFO, SL_LOG_WARN, SL_LOG_ERROR };
 
-enum sl_log_format { SL_LOG_TEXT, SL_LOG_JSON };
+enum sl_log_format { SL_LOG_TEXT, SL_LOG_JSON, SL_LOG_EMF /* JSON, and metrics */ };
 
 struct sl_field {
     const char *key; /* "queue.url", "sluice.stage", static */
@@ -30,8 +30,16 @@ static inline struct sl_field sl_field_int(const char *key, int64_t number)
     return (struct sl_field){ .key = key, .is_number = true, .number = number };
 }
 
-/* Choose format and lowest level, once, before any thread is started. */
+/* Choose format and lowest level, once, before any thread is started.  Where stderr is the journal
+ * of systemd ($JOURNAL_STREAM), lines begin with their priority, which the journal takes off.
+ * Source:  sd-daemon(3), systemd.exec(5) */
 void sl_log_init(enum sl_log_format format, enum sl_log_level lowest);
+
+/* What stands before a line of that level where stderr is the journal: "<4>"; "" elsewhere. */
+const char *sl_log_priority(enum sl_log_level level);
+
+/* Name the pipeline, in every line of JSON from now on; "" for none.  Threads: any */
+void sl_log_pipeline(sl_str name);
 
 /* Write one line, whole, with one write(2).
  *
@@ -48,6 +56,20 @@ void sl_log_fields(enum sl_log_level level, const char *message, const struct sl
 
 /* A report as a line: message, then error.code, error.message, sqlstate, where in the code. */
 void sl_log_err(enum sl_log_level level, const char *message, const struct sl_err *e);
+
+/* Say the first few warnings of a kind as they are and leave out what more there is of it in a
+ * minute, until the end, where what was left out is told.  Other levels are always said. */
+void sl_log_repeats_begin(void);
+void sl_log_repeats_end(void);
+
+/* Tell what was left out in minutes that are over; call it now and then.  Threads: any */
+void sl_log_repeats_look(void);
+
+/* True when metrics are wanted in the log. */
+bool sl_log_wants_metrics(void);
+
+/* Write a line of JSON with these members, whatever the lowest level is. */
+void sl_log_metrics(sl_str members);
 
 /* Keep log lines whole beside a progress bar: `text` is redrawn below each line; "" for none. */
 void sl_log_status_line(const char *text);

@@ -135,7 +135,7 @@ def test_one_that_comes_back_again_and_again_is_not_the_tables_fault(faked, fake
     faked.use_queue(queue).in_parallel(1, 1).settings["dead_letter"] = "leave"
     queue.send([REFUSED])
     running = faked.begin()
-    eventually(lambda: running.err.count("left in the queue") > 11, within=40, what="it comes back")
+    eventually(lambda: fake.fates(queue)[0].received > 12, within=40, what="it comes back")
     good = queue.send(logins(3))
     eventually(lambda: rows(db) == sorted(good), what="the others are loaded")
     result = running.stop()

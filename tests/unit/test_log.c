@@ -6,13 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/json.h"
 #include "telemetry/log.h"
+#include "telemetry/repeats.h"
 
 enum { ROOM = 65536 };
 
@@ -116,6 +119,10 @@ static void a_line_is_one_write_of_json_with_ecs_keys(void **state)
     has(line, "message", "loaded a batch");
     has(line, "ecs.version", "8.11.0");
     has(line, "service.name", "sluice");
+    has(line, "service.version", SLUICE_VERSION);
+    has(line, "event.dataset", "sluice.log");
+    assert_int_equal(sl_json_member(line, SL_STR("process.pid"))->type, SL_JSON_NUMBER);
+    has_not(line, "sluice.pipeline");
     has(line, "queue.url", "http://q");
     has(line, "sluice.rows", "-7");
     assert_int_equal(sl_json_member(line, SL_STR("sluice.rows"))->type, SL_JSON_NUMBER);
@@ -123,7 +130,29 @@ static void a_line_is_one_write_of_json_with_ecs_keys(void **state)
     at = sl_json_member(line, SL_STR("@timestamp"));
     assert_non_null(at);
     assert_int_equal(at->text.len, 24);
-    assert_int_equal(line->n, 7);
+    assert_int_equal(line->n, 10);
+}
+
+static void time_level_and_message_stand_first(void **state)
+{
+    static const char *const first[] = { "@timestamp", "log.level", "message" };
+    const struct sl_json *j;
+
+    SL_LOG(SL_LOG_WARN, "x", sl_field_int("n", 1));
+    j = take_json(*state)->child;
+    for (int i = 0; i < 3; i++, j = j->next) {
+        assert_true(sl_str_eq(sl_cleartext_publish(j->name), sl_str_of(first[i])));
+    }
+}
+
+static void a_pipeline_that_is_named_is_in_every_line(void **state)
+{
+    sl_log_pipeline(SL_STR("logins \"a\""));
+    SL_LOG(SL_LOG_INFO, "x", sl_field_int("n", 1));
+    has(take_json(*state), "sluice.pipeline", "logins \"a\"");
+    sl_log_pipeline(SL_STR(""));
+    SL_LOG(SL_LOG_INFO, "x", sl_field_int("n", 1));
+    has_not(take_json(*state), "sluice.pipeline");
 }
 
 static void every_level_has_its_name(void **state)
@@ -189,14 +218,18 @@ static void a_report_is_a_line_with_code_message_and_place(void **state)
     has(line, "message", "cannot go on");
     has(line, "error.code", "CONFIG");
     has(line, "error.message", "setting \"x\"");
-    assert_non_null(sl_json_member(line, SL_STR("log.origin.file")));
+    assert_non_null(sl_json_member(line, SL_STR("log.origin.file.name")));
+    assert_int_equal(sl_json_member(line, SL_STR("log.origin.file.line"))->type, SL_JSON_NUMBER);
+    has_not(line, "log.origin.file");
     has_not(line, "db.response.status_code");
     has_not(line, "http.response.status_code");
 }
 
 static void a_report_has_sqlstate_and_http_status_when_there_is_one(void **state)
 {
-    struct sl_err e = { .rc = SL_ROW, .sqlstate = "23505", .http_status = 503 };
+    struct sl_err e = {
+        .rc = SL_ROW, .sqlstate = "23505", .http_status = 503, .at = "../../src/x.c:12"
+    };
     const struct sl_json *line;
 
     sl_log_err(SL_LOG_ERROR, "x", &e);
@@ -204,7 +237,16 @@ static void a_report_has_sqlstate_and_http_status_when_there_is_one(void **state
     has(line, "error.code", "ROW");
     has(line, "db.response.status_code", "23505");
     has(line, "http.response.status_code", "503");
-    has(line, "log.origin.file", "");
+    has(line, "log.origin.file.name", "src/x.c");
+    has(line, "log.origin.file.line", "12");
+}
+
+static void a_report_from_nowhere_has_no_place(void **state)
+{
+    struct sl_err e = { .rc = SL_ROW };
+
+    sl_log_err(SL_LOG_ERROR, "x", &e);
+    has_not(take_json(*state), "log.origin.file.name");
 }
 
 static void the_longest_report_is_still_one_json_line(void **state)
@@ -279,6 +321,116 @@ static void a_status_line_is_redrawn_below_each_line(void **state)
     is_text(w, "info  x n=1\n");
 }
 
+/* ---- the journal ----------------------------------------------------------------------------- */
+
+/* stderr of this test, as systemd would name it; `off` for another one. */
+static void journal_is(ino_t off)
+{
+    struct stat st;
+    char text[64];
+
+    assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+    (void)snprintf(text, sizeof text, "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)(st.st_ino + off));
+    (void)setenv("JOURNAL_STREAM", text, 1);
+}
+
+static void lines_of_the_journal_begin_with_their_priority(void **state)
+{
+    static const char *const priorities[] = { "<7>{", "<6>{", "<4>{", "<3>{" };
+    struct world *w = *state;
+
+    journal_is(0);
+    sl_log_init(SL_LOG_JSON, SL_LOG_DEBUG);
+    for (int level = SL_LOG_DEBUG; level <= SL_LOG_ERROR; level++) {
+        SL_LOG((enum sl_log_level)level, "x", sl_field_int("n", 1));
+        take(w);
+        assert_memory_equal(w->line, priorities[level], 4);
+    }
+    (void)unsetenv("JOURNAL_STREAM");
+}
+
+static void a_journal_that_is_not_at_the_other_end_wants_no_priority(void **state)
+{
+    static const char *const streams[] = { "", ":", "1", "x:y", "1:", "-1:-1" };
+
+    journal_is(1);
+    sl_log_init(SL_LOG_JSON, SL_LOG_INFO);
+    SL_LOG(SL_LOG_WARN, "x", sl_field_int("n", 1));
+    (void)take_json(*state);
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
+        (void)setenv("JOURNAL_STREAM", streams[i], 1);
+        sl_log_init(SL_LOG_JSON, SL_LOG_INFO);
+        assert_string_equal(sl_log_priority(SL_LOG_ERROR), "");
+    }
+    (void)unsetenv("JOURNAL_STREAM");
+}
+
+/* ---- what comes again and again -------------------------------------------------------------- */
+
+static void only_the_first_warnings_of_a_kind_are_said_and_the_rest_is_told_at_the_end(void **state)
+{
+    const struct sl_err e = { .rc = SL_THROTTLED };
+    const struct sl_json *line;
+
+    sl_log_repeats_begin();
+    for (int i = 0; i < SL_REPEATS_FIRST + 7; i++) {
+        sl_log_err(SL_LOG_WARN, "again", &e);
+    }
+    for (int i = 0; i < SL_REPEATS_FIRST; i++) {
+        has(take_json(*state), "message", "again");
+    }
+    says_nothing(*state);
+    sl_log_repeats_look();
+    says_nothing(*state);
+    sl_log_repeats_end();
+    line = take_json(*state);
+    has(line, "log.level", "warn");
+    has(line, "sluice.left_out", "7");
+    has(line, "sluice.warning", "again");
+    has(line, "error.code", "THROTTLED");
+    says_nothing(*state);
+}
+
+static void errors_and_news_are_said_however_often_they_come(void **state)
+{
+    sl_log_repeats_begin();
+    for (int i = 0; i < 2 * SL_REPEATS_FIRST; i++) {
+        SL_LOG(SL_LOG_ERROR, "again", sl_field_int("n", i));
+        has(take_json(*state), "log.level", "error");
+        SL_LOG(SL_LOG_INFO, "again", sl_field_int("n", i));
+        has(take_json(*state), "log.level", "info");
+    }
+    sl_log_repeats_end();
+    says_nothing(*state);
+}
+
+static void outside_of_a_run_every_warning_is_said(void **state)
+{
+    for (int i = 0; i < 2 * SL_REPEATS_FIRST; i++) {
+        SL_LOG(SL_LOG_WARN, "again", sl_field_int("n", i));
+        has(take_json(*state), "message", "again");
+    }
+}
+
+/* ---- metrics --------------------------------------------------------------------------------- */
+
+static void metrics_are_lines_of_their_own_that_no_level_leaves_out(void **state)
+{
+    const struct sl_json *line;
+
+    assert_false(sl_log_wants_metrics());
+    sl_log_init(SL_LOG_EMF, SL_LOG_ERROR);
+    assert_true(sl_log_wants_metrics());
+    sl_log_metrics(SL_STR("\"received\":1"));
+    line = take_json(*state);
+    has(line, "received", "1");
+    has(line, "event.kind", "metric");
+    has(line, "message", "metrics");
+    SL_LOG(SL_LOG_ERROR, "x", sl_field_int("n", 1));
+    has(take_json(*state), "message", "x");
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, LINES = 50 };
@@ -333,6 +485,8 @@ int main(void)
 #define RULE(f) cmocka_unit_test_setup_teardown(f, world_new, world_free)
     const struct CMUnitTest tests[] = {
         RULE(a_line_is_one_write_of_json_with_ecs_keys),
+        RULE(time_level_and_message_stand_first),
+        RULE(a_pipeline_that_is_named_is_in_every_line),
         RULE(every_level_has_its_name),
         RULE(what_is_below_the_lowest_level_is_not_said),
         RULE(control_characters_and_quotes_cannot_end_a_field_or_a_line),
@@ -340,10 +494,17 @@ int main(void)
         RULE(integers_are_written_to_both_ends),
         RULE(a_report_is_a_line_with_code_message_and_place),
         RULE(a_report_has_sqlstate_and_http_status_when_there_is_one),
+        RULE(a_report_from_nowhere_has_no_place),
         RULE(the_longest_report_is_still_one_json_line),
         RULE(text_lines_are_level_message_and_fields),
         RULE(text_fields_are_quoted_when_they_would_run_into_others),
         RULE(a_status_line_is_redrawn_below_each_line),
+        RULE(lines_of_the_journal_begin_with_their_priority),
+        RULE(a_journal_that_is_not_at_the_other_end_wants_no_priority),
+        RULE(only_the_first_warnings_of_a_kind_are_said_and_the_rest_is_told_at_the_end),
+        RULE(errors_and_news_are_said_however_often_they_come),
+        RULE(outside_of_a_run_every_warning_is_said),
+        RULE(metrics_are_lines_of_their_own_that_no_level_leaves_out),
         RULE(lines_of_several_threads_stay_whole_and_in_order),
     };
 
