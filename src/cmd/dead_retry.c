@@ -36,7 +36,7 @@ struct retry {
 
 static bool is_kept(const struct sl_config *cfg, const struct sl_column *column)
 {
-    return column->from != SL_FROM_RECEIVE_COUNT &&
+    return column->from != SL_FROM_RECEIVE_COUNT && column->from != SL_FROM_TRACE_ID &&
            (column->from != SL_FROM_ATTRIBUTE || sl_config_has_own_attributes(cfg));
 }
 

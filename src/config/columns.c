@@ -206,6 +206,9 @@ const struct sl_fact_row sl_fact_rows[] = {
       "the message attribute NAME, read like a JSON string" },
     { "$body", SL_FROM_BODY, STRINGS | IN(JSONB),
       "the whole message; beside masked columns it needs `allow_cleartext: true`" },
+    { "$trace_id", SL_FROM_TRACE_ID, STRINGS | IN(UUID),
+      "the id of its trace, 32 digits: of the message attribute `traceparent`, else of "
+      "`AWSTraceHeader`; NULL if neither is well-formed" },
 };
 
 const unsigned sl_fact_rows_n = sizeof sl_fact_rows / sizeof sl_fact_rows[0];
@@ -417,7 +420,7 @@ static sl_rc column_from(struct column_reading *c, struct sl_err *e)
                           "\"%" SL_FMT "\" is no fact of a message; allowed: %s",
                           SL_ARG(sl_yaml_clip(col->from_text)),
                           "$message_id, $sent_at, $received_at, $receive_count, $attribute.NAME, "
-                          "$body");
+                          "$body, $trace_id");
     }
     col->from = fact->from;
     return fact_check_type(c, fact, e);

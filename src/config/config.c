@@ -401,6 +401,16 @@ bool sl_config_has_own_attributes(const struct sl_config *cfg)
     return cfg->envelope == SL_ENVELOPE_SNS || cfg->envelope == SL_ENVELOPE_EVENTBRIDGE;
 }
 
+bool sl_config_wants_trace(const struct sl_config *cfg)
+{
+    bool wants = cfg->tracing;
+
+    for (unsigned i = 0; i < cfg->columns_n; i++) {
+        wants = wants || cfg->columns[i].from == SL_FROM_TRACE_ID;
+    }
+    return wants;
+}
+
 bool sl_config_masks(const struct sl_config *cfg)
 {
     for (unsigned i = 0; i < cfg->columns_n; i++) {

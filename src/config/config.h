@@ -32,6 +32,7 @@ enum sl_from {
     SL_FROM_RECEIVE_COUNT, /* $receive_count */
     SL_FROM_ATTRIBUTE,     /* $attribute.NAME */
     SL_FROM_BODY,          /* $body */
+    SL_FROM_TRACE_ID,      /* $trace_id */
 };
 
 /* How a column is masked; the table is masking/methods.def. */
@@ -188,6 +189,7 @@ struct sl_config {
     unsigned workers; /* 0 = number of cores */
     size_t memory_bytes;
     unsigned linger_ms;
+    bool tracing;         /* dead letters are said in the log, with their traces */
     bool allow_cleartext; /* lets $body, and fields masked elsewhere, into columns unmasked */
     struct sl_column *columns;
     unsigned columns_n;
@@ -235,6 +237,9 @@ bool sl_config_reads_files(const struct sl_config *cfg);
 
 /* True when attributes stand in the body, in its envelope, and not beside it. */
 bool sl_config_has_own_attributes(const struct sl_config *cfg);
+
+/* True when the queue is to be asked for the traces of messages: for a column, or for the log. */
+bool sl_config_wants_trace(const struct sl_config *cfg);
 
 /* True when some column is masked. */
 bool sl_config_masks(const struct sl_config *cfg);

@@ -41,6 +41,7 @@ sl_rc sl_input_choose(struct sl_config *cfg, const struct sl_reading *rd,
 static bool is_of_queue(const struct sl_config *cfg, const struct sl_column *column)
 {
     return column->from == SL_FROM_SENT_AT || column->from == SL_FROM_RECEIVE_COUNT ||
+           column->from == SL_FROM_TRACE_ID ||
            (column->from == SL_FROM_ATTRIBUTE && !sl_config_has_own_attributes(cfg));
 }
 

@@ -457,6 +457,13 @@ static const struct sl_setting rows[] = {
         .doc = "The longest wait for a fuller batch once a message is there.",
     },
     {
+        .path = "tracing",
+        AT(tracing),
+        .kind = SL_KIND_BOOL,
+        .doc = "Whether each dead letter is a line of the log, with the id of its message's trace "
+               "(`trace.id`), which the queue is then asked for.",
+    },
+    {
         .path = "allow_cleartext",
         AT(allow_cleartext),
         .kind = SL_KIND_BOOL,

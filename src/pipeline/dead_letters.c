@@ -1,7 +1,6 @@
 /* pipeline/dead_letters.c - bad records that do not go to the table: left in their queue, or sent on
  * to another one.  What the ledger knows already is a duplicate, whatever its body looks like now. */
 #include "pipeline/pipeline.h"
-#include "telemetry/log.h"
 
 static bool batch_has_strays(const struct sl_batch *b)
 {
@@ -15,22 +14,7 @@ static bool batch_has_strays(const struct sl_batch *b)
 
 static void record_leave(struct sl_record *r)
 {
-    const struct sl_verdict *v = &r->verdict;
-    struct sl_field fields[6] = {
-        sl_field_str("sluice.stage", sl_str_of(sl_reason_stage(v->reason))),
-        sl_field_str("sluice.message_id", r->message_id),
-        sl_field_int("sluice.receive_count", r->receive_count),
-        sl_field_str("sluice.reason", sl_str_of(sl_reason_code(v->reason))),
-    };
-    size_t n = 4;
-
-    if (v->field.len > 0) {
-        fields[n++] = sl_field_str("sluice.field", v->field);
-    }
-    if (v->sqlstate[0] != '\0') {
-        fields[n++] = sl_field_str("db.response.status_code", sl_str_of(v->sqlstate));
-    }
-    sl_log_fields(SL_LOG_WARN, "a bad message is left in the queue", fields, n);
+    sl_record_tell(r, "a bad message is left in the queue");
     r->outcome = SL_OUTCOME_LEFT;
 }
 

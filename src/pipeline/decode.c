@@ -252,6 +252,9 @@ static const struct sl_json *source_json(const struct sl_column *column, const s
         return text;
     case SL_FROM_ATTRIBUTE:
         return attribute_json(column, c, text);
+    case SL_FROM_TRACE_ID:
+        text->text = sl_cleartext_of(sl_trace_text(&r->trace));
+        return text->text.len > 0 ? text : NULL;
     default:
         return find_path(c->root, column);
     }
@@ -395,6 +398,20 @@ static sl_rc content_parse(struct sl_pipeline *p, struct sl_content *c, enum sl_
     return SL_OK;
 }
 
+/* SNS hands attributes on inside of its envelope. */
+static void envelope_trace(const struct sl_config *cfg, const struct sl_content *c,
+                           struct sl_record *r)
+{
+    const sl_cleartext *header = NULL;
+
+    if (sl_config_has_own_attributes(cfg)) {
+        header = sl_content_attribute(c, SL_STR(SL_TRACE_ATTRIBUTE));
+    }
+    if (header != NULL) {
+        (void)sl_trace_read_w3c(sl_cleartext_publish(*header), &r->trace);
+    }
+}
+
 static sl_rc record_decode(struct sl_pipeline *p, struct sl_record *r, struct sl_arena *a,
                            struct sl_err *e)
 {
@@ -405,6 +422,7 @@ static sl_rc record_decode(struct sl_pipeline *p, struct sl_record *r, struct sl
     if (*reason == SL_REASON_NONE) {
         SL_TRY(sl_unwrap(p->cfg, p->parser, r, &p->scratch, &c, reason, e));
     }
+    envelope_trace(p->cfg, &c, r);
     if (*reason == SL_REASON_NONE && needs_json(p->cfg)) {
         SL_TRY(content_parse(p, &c, reason, e));
     }

@@ -29,6 +29,9 @@ static void count_outcomes(struct sl_pipeline *p, struct sl_batch *b)
         if (!r->is_counted && r->outcome != SL_OUTCOME_NONE) {
             n[r->outcome]++;
             r->is_counted = true;
+            if (r->outcome == SL_OUTCOME_DEAD_LETTERED && p->cfg->tracing) {
+                sl_record_tell(r, "a bad message became a dead letter");
+            }
         }
     }
     sl_count(&p->counters->loaded, n[SL_OUTCOME_LOADED]);

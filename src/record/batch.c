@@ -3,6 +3,8 @@
 
 #include <sys/random.h>
 
+#include "telemetry/log.h"
+
 static const struct {
     const char *code;
     const char *stage;
@@ -28,6 +30,30 @@ const char *sl_reason_stage(enum sl_reason reason)
 const char *sl_reason_text(enum sl_reason reason)
 {
     return reasons[reason].text;
+}
+
+void sl_record_tell(const struct sl_record *r, const char *message)
+{
+    const struct sl_verdict *v = &r->verdict;
+    const sl_str trace = sl_trace_text(&r->trace);
+    struct sl_field fields[7] = {
+        sl_field_str("sluice.stage", sl_str_of(sl_reason_stage(v->reason))),
+        sl_field_str("sluice.message_id", r->message_id),
+        sl_field_int("sluice.receive_count", r->receive_count),
+        sl_field_str("sluice.reason", sl_str_of(sl_reason_code(v->reason))),
+    };
+    size_t n = 4;
+
+    if (v->field.len > 0) {
+        fields[n++] = sl_field_str("sluice.field", v->field);
+    }
+    if (v->sqlstate[0] != '\0') {
+        fields[n++] = sl_field_str("db.response.status_code", sl_str_of(v->sqlstate));
+    }
+    if (trace.len > 0) {
+        fields[n++] = sl_field_str("trace.id", trace);
+    }
+    sl_log_fields(SL_LOG_WARN, message, fields, n);
 }
 
 sl_rc sl_batch_init(struct sl_batch *b, unsigned cap, size_t max_bytes, struct sl_err *e)

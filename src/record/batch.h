@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/cleartext.h"
 #include "base/str.h"
+#include "record/trace.h"
 
 enum sl_reason {
     SL_REASON_NONE,
@@ -84,6 +85,7 @@ struct sl_record {
     int64_t received_at_ms; /* wall clock */
     unsigned receive_count; /* 0: not known, as of a dead letter */
     uint64_t group;         /* of a FIFO queue: the same for messages that must stay in order */
+    struct sl_trace trace;
     unsigned attributes_n;
     const struct sl_attribute *attributes;
     sl_cleartext body;
@@ -109,6 +111,10 @@ static inline bool sl_record_is_stray(const struct sl_record *r)
     return r->verdict.reason != SL_REASON_NONE && r->outcome == SL_OUTCOME_NONE && !r->is_sent &&
            !r->is_unsent;
 }
+
+/* Say in the log, as a warning, what is wrong with a record.
+ * Shape: message as of a log line */
+void sl_record_tell(const struct sl_record *r, const char *message);
 
 /* What a vault keeps of one one-way token. */
 struct sl_vault_entry {

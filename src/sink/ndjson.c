@@ -7,7 +7,6 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "telemetry/log.h"
 
 enum { LINE_MAX = 64 << 20 };
 
@@ -106,10 +105,7 @@ static sl_rc ndjson_load(void *self, struct sl_batch *b, struct sl_err *e)
         const struct sl_record *r = b->records[i];
 
         if (r->verdict.reason != SL_REASON_NONE) {
-            SL_LOG(SL_LOG_WARN, "this message would become a dead letter",
-                   sl_field_str("sluice.message_id", r->message_id),
-                   sl_field_str("sluice.reason", sl_str_of(sl_reason_code(r->verdict.reason))),
-                   sl_field_str("sluice.field", r->verdict.field));
+            sl_record_tell(r, "this message would become a dead letter");
             continue;
         }
         sl_buf_reset(&p->line);

@@ -11,7 +11,7 @@
 
 enum {
     CALLS_MAX = 4, /* requests out at a time */
-    ATTRIBUTES_N = 7,
+    ATTRIBUTES_N = 8,
     AROUND_BYTES = 1024, /* attributes of a letter, without the field, and JSON around its body */
     SEND_TIMEOUT_MS = 10000,
     ROUND_MS = 2000, /* after which no more requests are started, so that the caller shows life */
@@ -58,9 +58,16 @@ static size_t letter_bytes(const struct sl_record *r)
 
 static void letter_keep(struct sl_record *r, sl_str why)
 {
+    const sl_str trace = sl_trace_text(&r->trace);
+    const struct sl_field fields[] = {
+        sl_field_str("sluice.message_id", r->message_id),
+        sl_field_str("error.code", why),
+        sl_field_str("trace.id", trace),
+    };
+
     r->is_unsent = true;
-    SL_LOG(SL_LOG_WARN, "the dead-letter queue cannot take a message; it goes to the table",
-           sl_field_str("sluice.message_id", r->message_id), sl_field_str("error.code", why));
+    sl_log_fields(SL_LOG_WARN, "the dead-letter queue cannot take a message; it goes to the table",
+                  fields, trace.len > 0 ? 3 : 2);
 }
 
 static int letter_cmp(const void *a, const void *b)
@@ -213,6 +220,7 @@ static void facts_fill(struct letter_facts *f, const struct sl_dead_queue *q,
         { "sluice.message_id", r->message_id },
         { "sluice.pipeline", q->settings.pipeline },
         { "sluice.sent_at", { f->sent_at, r->sent_at_ms > 0 ? strlen(f->sent_at) : 0 } },
+        { "sluice.trace_id", sl_trace_text(&r->trace) },
     };
 
     memcpy(f->attributes, all, sizeof all);

@@ -25,7 +25,7 @@ enum {
     ANSWER_TIMEOUT_MS = 20000, /* beyond the long poll itself */
     PARSER_MAX = REPLY_MAX,
     ARENA_MAX = 512 << 20,
-    ATTRIBUTES_MAX = 10, /* SQS limit of message attributes */
+    ATTRIBUTES_MAX = 11, /* SQS limit of message attributes, and that of a trace */
     QUICK_MS = 200,      /* an empty answer sooner than this is no long poll */
     POLLS_END_MS = 5000, /* after a stop: an aborted long poll hides what it would have brought */
     OWED_MAX = 10000,    /* deletes and hand-backs not answered, above which nothing is received */
@@ -49,6 +49,7 @@ struct sqs_source {
     struct sl_leases leases;
     sl_str attributes[ATTRIBUTES_MAX]; /* message attributes that a column or dedup wants */
     unsigned attributes_n;
+    bool wants_trace;
     EVP_MD *md5; /* NULL where the library has none */
 
     struct sqs_reply *ready; /* oldest first */
@@ -109,11 +110,17 @@ static void leave(struct sqs_source *s)
 
 static void leave_altered(struct sqs_source *s, struct sl_sqs_message *m)
 {
+    const sl_str trace = sl_trace_text(&m->trace);
+    const struct sl_field fields[] = {
+        sl_field_str("sluice.stage", SL_STR("receive")),
+        sl_field_str("sluice.message_id", m->message_id),
+        sl_field_str("trace.id", trace),
+    };
+
     m->stays = true;
     sl_count(&s->settings.counters->md5_mismatch, 1);
-    SL_LOG(SL_LOG_WARN, "a body does not match its MD5; left in the queue",
-           sl_field_str("sluice.stage", SL_STR("receive")),
-           sl_field_str("sluice.message_id", m->message_id));
+    sl_log_fields(SL_LOG_WARN, "a body does not match its MD5; left in the queue", fields,
+                  trace.len > 0 ? 3 : 2);
 }
 
 /* Nothing goes past a message of its group that stays. */
@@ -332,6 +339,7 @@ static sl_rc receive_send(struct sqs_source *s, struct sqs_receive *receive, str
         .attributes = s->attributes,
         .attributes_n = s->attributes_n,
         .is_fifo = set->is_fifo,
+        .wants_trace = s->wants_trace,
         .attempt_id = sl_str_of(receive->attempt.id),
     };
     struct sl_sqs_call call = { .wire = set->wire,
@@ -466,6 +474,7 @@ static void record_fill(struct sl_record *r, const struct sl_sqs_message *m,
                              .received_at_ms = at_ms,
                              .receive_count = m->receive_count,
                              .group = is_fifo ? m->group : 0,
+                             .trace = m->trace,
                              .attributes = m->attributes,
                              .attributes_n = m->attributes_n,
                              .body = m->body,
@@ -712,18 +721,22 @@ static void source_close(void *self)
 
 /* ---- life -------------------------------------------------------------------------------------------------- */
 
-static void want_attribute(struct sqs_source *s, const struct sl_column *column)
+static void want_attribute(struct sqs_source *s, sl_str name)
 {
     unsigned k = 0;
 
-    if (column->from != SL_FROM_ATTRIBUTE || sl_config_has_own_attributes(s->settings.cfg)) {
-        return;
-    }
-    while (k < s->attributes_n && !sl_str_eq(s->attributes[k], column->attribute)) {
+    while (k < s->attributes_n && !sl_str_eq(s->attributes[k], name)) {
         k++;
     }
     if (k == s->attributes_n && k < ATTRIBUTES_MAX) {
-        s->attributes[s->attributes_n++] = column->attribute;
+        s->attributes[s->attributes_n++] = name;
+    }
+}
+
+static void want_column(struct sqs_source *s, const struct sl_column *column)
+{
+    if (column->from == SL_FROM_ATTRIBUTE && !sl_config_has_own_attributes(s->settings.cfg)) {
+        want_attribute(s, column->attribute);
     }
 }
 
@@ -731,9 +744,13 @@ static void want_attributes(struct sqs_source *s)
 {
     const struct sl_config *cfg = s->settings.cfg;
 
-    want_attribute(s, &cfg->dedup_from);
+    s->wants_trace = sl_config_wants_trace(cfg);
+    if (s->wants_trace) {
+        want_attribute(s, SL_STR(SL_TRACE_ATTRIBUTE));
+    }
+    want_column(s, &cfg->dedup_from);
     for (unsigned i = 0; i < cfg->columns_n; i++) {
-        want_attribute(s, &cfg->columns[i]);
+        want_column(s, &cfg->columns[i]);
     }
 }
 

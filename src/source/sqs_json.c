@@ -142,8 +142,12 @@ static sl_rc read_message_attributes(const struct sl_json *object, struct sl_are
         const struct sl_json *value = sl_json_member(j, SL_STR("StringValue"));
 
         if (value != NULL && value->type == SL_JSON_STRING) { /* binary ones have no column type */
-            m->attributes[m->attributes_n].name = sl_cleartext_publish(j->name);
-            m->attributes[m->attributes_n++].value = value->text;
+            struct sl_attribute *at = &m->attributes[m->attributes_n++];
+
+            *at = (struct sl_attribute){ sl_cleartext_publish(j->name), value->text };
+            if (sl_str_eq(at->name, SL_STR(SL_TRACE_ATTRIBUTE))) {
+                (void)sl_trace_read_w3c(sl_cleartext_publish(at->value), &m->trace);
+            }
         }
     }
     return SL_OK;
@@ -195,6 +199,7 @@ static sl_rc read_message(const struct sl_json *j, struct sl_arena *a, struct sl
     m->sent_at_ms = sent_at_of(digits_of(facts, SL_STR("SentTimestamp")));
     m->receive_count = count > UINT32_MAX ? UINT32_MAX : (unsigned)count;
     m->group = group_of(text_of(facts, SL_STR("MessageGroupId")));
+    (void)sl_trace_read_aws(text_of(facts, SL_STR("AWSTraceHeader")), &m->trace);
     /* Ids go into the log, the ledger and the table: nothing but visible ASCII gets that far. */
     if (!is_visible(m->message_id, MESSAGE_ID_MAX)) {
         return SL_FAIL(e, SL_UNAVAILABLE,

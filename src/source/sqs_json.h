@@ -24,6 +24,7 @@ struct sl_sqs_receive {
     const sl_str *attributes;      /* message attributes wanted */
     unsigned attributes_n;
     bool is_fifo;
+    bool wants_trace;
     sl_str attempt_id; /* of a FIFO queue: asked again by it, SQS gives what it gave before */
 };
 
@@ -52,8 +53,9 @@ struct sl_sqs_message {
     sl_cleartext body;
     int64_t sent_at_ms; /* milliseconds, also from servers that say seconds; 0 = not said */
     unsigned receive_count;
-    uint64_t group; /* a mark of its message group; never 0 */
-    bool stays;     /* in the queue: altered on the way, or behind such a one in its group */
+    uint64_t group;        /* a mark of its message group; never 0 */
+    struct sl_trace trace; /* of its attribute, else of AWSTraceHeader */
+    bool stays;            /* in the queue: altered on the way, or behind such a one in its group */
     struct sl_attribute *attributes;
     unsigned attributes_n;
 };

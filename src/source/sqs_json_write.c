@@ -29,11 +29,15 @@ static void add_member(struct sl_buf *out, const char *name, sl_str value)
 
 static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *request)
 {
-    static const sl_str system[] = { { "SentTimestamp", 13 },
-                                     { "ApproximateReceiveCount", 23 },
-                                     { "MessageGroupId", 14 } };
-    const unsigned system_n = request->is_fifo ? 3 : 2;
+    sl_str system[4] = { SL_STR("SentTimestamp"), SL_STR("ApproximateReceiveCount") };
+    unsigned system_n = 2;
 
+    if (request->is_fifo) {
+        system[system_n++] = SL_STR("MessageGroupId");
+    }
+    if (request->wants_trace) {
+        system[system_n++] = SL_STR("AWSTraceHeader");
+    }
     add_queue_url(out, request->queue_url);
     /* A wait of 0 is said, too: it stands against the queue's own preset. */
     sl_buf_printf(out, ",\"MaxNumberOfMessages\":%u,\"WaitTimeSeconds\":%u", request->max_messages,

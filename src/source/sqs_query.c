@@ -30,6 +30,9 @@ static void query_receive(struct sl_buf *out, const struct sl_sqs_receive *reque
     if (request->is_fifo) {
         sl_buf_add_str(out, SL_STR("&AttributeName.3=MessageGroupId"));
     }
+    if (request->wants_trace) {
+        sl_buf_printf(out, "&AttributeName.%u=AWSTraceHeader", request->is_fifo ? 4 : 3);
+    }
     if (request->attempt_id.len > 0) {
         sl_buf_add_str(out, SL_STR("&ReceiveRequestAttemptId"));
         add_value(out, request->attempt_id);

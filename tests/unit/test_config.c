@@ -194,7 +194,7 @@ static void refuses_an_unknown_setting(void **state)
         "ledger_days, "
         "dead_letter, "
         "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
-        "allow_cleartext, "
+        "tracing, allow_cleartext, "
         "columns");
     refused("sink:\n  postgres:\n    tabel: x\n",
             "s.yaml:3:5: unknown setting \"tabel\"; did you mean \"table\"? allowed here: url, "
@@ -213,7 +213,7 @@ static void refuses_an_unknown_setting(void **state)
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
             "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
-            "allow_cleartext, columns");
+            "tracing, allow_cleartext, columns");
 }
 
 static void refuses_a_dotted_or_a_cut_name(void **state)
@@ -226,7 +226,7 @@ static void refuses_a_dotted_or_a_cut_name(void **state)
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
             "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
-            "allow_cleartext, columns");
+            "tracing, allow_cleartext, columns");
     refused("keys: { \"file\\0x\": y }\n",
             "s.yaml:1:9: unknown setting \"file\"; did you mean \"file\"? allowed here: file, env, "
             "credential, command, fd, kms, secret");
@@ -835,7 +835,7 @@ static void refuses_a_fact_that_is_none(void **state)
         (void)snprintf(
             message, sizeof message,
             "s.yaml:5:32: \"%s\" is no fact of a message; allowed: $message_id, $sent_at, "
-            "$received_at, $receive_count, $attribute.NAME, $body",
+            "$received_at, $receive_count, $attribute.NAME, $body, $trace_id",
             bad[i]);
         refused(text, message);
     }
@@ -1132,8 +1132,8 @@ static void never_replaces_a_name(void **state)
         "delete_objects, "
         "keys, vault, sink, "
         "pipeline, dedup, dedup_window, ledger_days, dead_letter, "
-        "dead_letter_days, outage_patience, stall_after, workers, memory, linger, allow_cleartext, "
-        "columns");
+        "dead_letter_days, outage_patience, stall_after, workers, memory, linger, tracing, "
+        "allow_cleartext, columns");
 }
 
 /* --- flags --------------------------------------------------------------------------------- */

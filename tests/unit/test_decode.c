@@ -586,6 +586,36 @@ static void attributes_are_read_like_strings_by_their_exact_name(void **state)
     is_text(&r->values[6], "no");
 }
 
+static void a_trace_is_text_or_uuid_and_null_when_it_is_not_known(void **state)
+{
+    struct world *w = *state;
+    struct sl_record *r;
+
+    world_begin(w, "- { name: a, from: $trace_id, type: text }\n"
+                   "- { name: b, from: $trace_id, type: uuid }\n");
+    r = world_add(&w->b, "m1", SL_STR("{}"));
+    memcpy(r->trace.digits, "4bf92f3577b34da6a3ce929d0e0e4736", SL_TRACE_DIGITS);
+    (void)world_add(&w->b, "m2", SL_STR("{}"));
+    assert_int_equal(sl_stage_decode(&w->p, &w->b, NULL), SL_OK);
+    is_text(&r->values[0], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_int_equal(r->values[1].kind, SL_VALUE_UUID);
+    assert_int_equal(r->values[1].uuid[15], 0x36);
+    assert_int_equal(w->b.records[1]->values[0].kind, SL_VALUE_NULL);
+    assert_int_equal(w->b.records[1]->values[1].kind, SL_VALUE_NULL);
+}
+
+static void a_trace_inside_of_an_envelope_is_found_there(void **state)
+{
+    struct sl_record *r = decode(
+        *state, COLUMN("from: $trace_id, type: text") "envelope: sns\n",
+        "{\"Type\":\"Notification\",\"Message\":\"{}\",\"MessageAttributes\":{\"traceparent\":"
+        "{\"Type\":\"String\",\"Value\":"
+        "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}}}");
+
+    is_good(r);
+    is_text(&r->values[0], "4bf92f3577b34da6a3ce929d0e0e4736");
+}
+
 static void attributes_fail_as_fields_do(void **state)
 {
     refused(decode_attributes(*state, COLUMN("from: $attribute.none, type: text, required: true")),
@@ -977,6 +1007,8 @@ int main(void)
         RULE(a_fact_that_is_not_known_is_null),
         RULE(a_body_that_is_wanted_whole_need_not_be_json),
         RULE(attributes_are_read_like_strings_by_their_exact_name),
+        RULE(a_trace_is_text_or_uuid_and_null_when_it_is_not_known),
+        RULE(a_trace_inside_of_an_envelope_is_found_there),
         RULE(attributes_fail_as_fields_do),
         RULE(what_is_to_be_masked_is_cleartext_until_it_is_a_token),
         RULE(tokens_open_to_what_was_there_under_their_own_context_only),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -113,6 +114,29 @@ static void asks_for_messages_with_both_names_of_the_attributes(void **state)
                     "\"MessageGroupId\"],\"ReceiveRequestAttemptId\":\"0f\"}");
 }
 
+static void asks_for_the_trace_only_when_it_is_wanted(void **state)
+{
+    struct sl_sqs_receive request = { .queue_url = SL_STR(URL), .wants_trace = true };
+    SL_AUTO(sl_buf_done) struct sl_buf b;
+
+    (void)state;
+    sl_buf_init(&b, 4096);
+    sl_sqs_json.write_receive(&b, &request);
+    sl_buf_add_char(&b, '\0');
+    assert_non_null(strstr(b.ptr, "\"AttributeNames\":[\"SentTimestamp\","
+                                  "\"ApproximateReceiveCount\",\"AWSTraceHeader\"]"));
+    sl_buf_reset(&b);
+    request.is_fifo = true;
+    sl_sqs_json.write_receive(&b, &request);
+    sl_buf_add_char(&b, '\0');
+    assert_non_null(strstr(b.ptr, ",\"MessageGroupId\",\"AWSTraceHeader\"]"));
+    sl_buf_reset(&b);
+    request.wants_trace = false;
+    sl_sqs_json.write_receive(&b, &request);
+    sl_buf_add_char(&b, '\0');
+    assert_null(strstr(b.ptr, "Trace"));
+}
+
 static void names_batch_entries_by_their_index(void **state)
 {
     const struct sl_sqs_entry entries[] = {
@@ -199,6 +223,34 @@ static void reads_a_message_with_all_its_facts(void **state)
     assert_str(sl_cleartext_publish(m[0].attributes[0].value), "t-7");
     assert_str(m[0].attributes[1].name, "n");
     assert_str(sl_cleartext_publish(m[0].attributes[1].value), "12");
+}
+
+/* A message of the trace that these say; "" = no such header. */
+static const struct sl_trace *trace_of(struct reading *r, const char *aws, const char *w3c)
+{
+    struct sl_sqs_message *m = NULL;
+    unsigned n = 0;
+    char text[512];
+
+    (void)snprintf(text, sizeof text,
+                   "{\"Messages\":[{\"MessageId\":\"a\",\"ReceiptHandle\":\"h\",\"Body\":\"\","
+                   "\"Attributes\":{\"AWSTraceHeader\":\"%s\"},\"MessageAttributes\":"
+                   "{\"traceparent\":{\"DataType\":\"String\",\"StringValue\":\"%s\"}}}]}",
+                   aws, w3c);
+    assert_int_equal(receive(r, text, &m, &n), SL_OK);
+    return &m[0].trace;
+}
+
+static void the_trace_is_that_of_the_sender_or_else_that_of_aws(void **state)
+{
+#define AWS "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
+#define W3C "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert_str(sl_trace_text(trace_of(*state, AWS, W3C)), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_str(sl_trace_text(trace_of(*state, "", W3C)), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_str(sl_trace_text(trace_of(*state, AWS, "")), "5759e988bd862e3fe1be46a994272793");
+    assert_str(sl_trace_text(trace_of(*state, AWS, "00-mallory")),
+               "5759e988bd862e3fe1be46a994272793");
+    assert_str(sl_trace_text(trace_of(*state, "Root=mallory", "\\u0000")), "");
 }
 
 static void a_message_may_have_no_md5_and_no_facts(void **state)
@@ -654,9 +706,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(asks_for_messages_with_both_names_of_the_attributes),
+        TEST(asks_for_the_trace_only_when_it_is_wanted),
         TEST(names_batch_entries_by_their_index),
         TEST(sends_attributes_but_for_empty_ones),
         TEST(reads_a_message_with_all_its_facts),
+        TEST(the_trace_is_that_of_the_sender_or_else_that_of_aws),
         TEST(a_message_may_have_no_md5_and_no_facts),
         TEST(no_messages_is_no_failure),
         TEST(more_than_ten_messages_are_taken),

@@ -52,6 +52,12 @@ static void asks_for_messages_by_a_form(void **state)
                                            "&AttributeName.2=ApproximateReceiveCount"
                                            "&AttributeName.3=MessageGroupId"
                                            "&ReceiveRequestAttemptId=0f");
+    request = (struct sl_sqs_receive){ .queue_url = SL_STR(URL), .wants_trace = true };
+    sl_sqs_query.write_receive(&b, &request);
+    assert_form(&b, HEAD("ReceiveMessage") "&MaxNumberOfMessages=0&WaitTimeSeconds=0"
+                                           "&AttributeName.1=SentTimestamp"
+                                           "&AttributeName.2=ApproximateReceiveCount"
+                                           "&AttributeName.3=AWSTraceHeader");
 }
 
 static void escapes_all_but_unreserved_characters(void **state)
