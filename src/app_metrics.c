@@ -90,6 +90,21 @@ static void expose_requests(const struct sl_app *app, const struct sl_exposition
     }
 }
 
+static void expose_stage_messages(const struct sl_app *app, const struct sl_exposition *x)
+{
+    sl_expose_family(x, SL_FAMILY_stage_messages);
+    for (unsigned stage = 0; stage < SL_STAGES_N; stage++) {
+        const struct sl_labels labels =
+            label("stage", sl_str_of(sl_stage_name((enum sl_stage)stage)));
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < app->workers_n; i++) {
+            n += sl_counted(&app->workers[i].counters.stage_messages[stage]);
+        }
+        sl_expose_sample(x, SL_FAMILY_stage_messages, &labels, (double)n);
+    }
+}
+
 static void expose_histograms(const struct sl_app *app, const struct sl_exposition *x)
 {
     struct sl_tally latency = { 0 };
@@ -271,6 +286,7 @@ static void expose_run(struct sl_app *app, const struct sl_exposition *x)
     expose_dead_letters(app, x);
     expose_load_failures(app, x);
     expose_requests(app, x);
+    expose_stage_messages(app, x);
     expose_histograms(app, x);
     expose_ends(app, x);
     expose_depth(app, x);

@@ -57,6 +57,7 @@ struct sl_counters {
     struct sl_requests requests;
     _Atomic uint64_t load_failures[SL_RCS_N];
     _Atomic uint64_t dead_letters[SL_REASONS_N];
+    _Atomic uint64_t stage_messages[SL_STAGES_N];
     struct sl_histogram stages[SL_STAGES_N];
     struct sl_histogram latency;
 

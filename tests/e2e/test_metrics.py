@@ -46,10 +46,11 @@ def test_every_message_has_its_end_in_the_metrics(loaded):
     batches = found["sluice_batches_loaded_total"]
     for stage in ("receive", "decode", "mask", "load", "ack"):
         assert found[f'sluice_stage_duration_seconds_count{{stage="{stage}"}}'] == batches > 0
+        assert found[f'sluice_stage_messages_total{{stage="{stage}"}}'] == 21
     assert found['sluice_sqs_requests_total{action="ReceiveMessage",result="OK"}'] >= 3
     assert found['sluice_sqs_requests_total{action="DeleteMessageBatch",result="OK"}'] >= 3
-    assert found['sluice_sqs_requests_total{action="GetQueueAttributes",result="OK"}'] == 1
-    assert found['sluice_queue_messages{state="visible"}'] == 21, "as it was at the start"
+    assert found['sluice_sqs_requests_total{action="GetQueueAttributes",result="OK"}'] >= 1
+    assert found['sluice_queue_messages{state="visible"}'] in (21, 0), "at the start, or 30 s later"
     assert found['sluice_key_info{kid="k1",state="active"}'] == 1
     assert found["process_resident_memory_bytes"] > 1e6 and found["sluice_ready"] == 1
 
@@ -87,7 +88,7 @@ def test_status_says_it_to_people(loaded, sluice):
     assert shown[0] == "ready"
     assert shown[1] == ("received 21, loaded 20, duplicates 0, dead-lettered 1, returned 0, "
                         "in flight 0")
-    assert re.fullmatch(r"queue: 21 visible, 0 in flight, 0 delayed; asked \d+ s ago", shown[2])
+    assert re.fullmatch(r"queue: (21|0) visible, 0 in flight, 0 delayed; asked \d+ s ago", shown[2])
     assert re.fullmatch(r"worker 0: \w+(, idle)?, last progress \d+ s ago", shown[3])
     running.stop()
     result = sluice.call("status", monitor.url + "/")
