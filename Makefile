@@ -7,8 +7,9 @@ WORKERS ?= 3
 
 # What the machine needs, as Debian names it.
 BUILD_PACKAGES := gcc g++ meson ninja-build pkg-config libcurl4-openssl-dev libpq-dev libssl-dev \
-                  libsimdjson-dev libyaml-dev libutf8proc-dev zlib1g-dev libzstd-dev libexpat1-dev libcmocka-dev
-TEST_PACKAGES  := postgresql pgbouncer python3-venv python3-pip ca-certificates docker-compose
+                  libsimdjson-dev libyaml-dev libutf8proc-dev zlib1g-dev libzstd-dev libexpat1-dev libcmocka-dev \
+                  libmicrohttpd-dev
+TEST_PACKAGES  := postgresql pgbouncer python3-venv python3-pip ca-certificates docker-compose prometheus
 LINT_PACKAGES  := $(BUILD_PACKAGES) clang clang-format clang-tidy cppcheck
 EXTRA_PACKAGES := valgrind
 FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev
@@ -21,7 +22,7 @@ LINT_DEFINES := -D_GNU_SOURCE -DSLUICE_VERSION='""' -Isrc
 CPPCHECK = cppcheck -j 2 --quiet --error-exitcode=1 --std=c11 --inline-suppr \
            --enable=warning,performance,portability --suppress=missingIncludeSystem $(LINT_DEFINES)
 ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
-           $(shell pkg-config --cflags libpq libcurl yaml-0.1)
+           $(shell pkg-config --cflags libpq libcurl yaml-0.1 libmicrohttpd)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench bench-peers bench-growth bench-instructions bench-masking fuzz model docs \
@@ -120,6 +121,7 @@ docs: build ## print the manuals from the tables in the program
 	@$(BUILD)/sluice docs config > docs/config.md
 	@$(BUILD)/sluice docs errors > docs/errors.md
 	@$(BUILD)/sluice docs methods > docs/methods.md
+	@$(BUILD)/sluice docs metrics > docs/metrics.md
 
 install: build ## install the program (DESTDIR and prefix as usual: make install prefix=/usr)
 	@meson configure $(BUILD) --prefix=$(or $(prefix),/usr/local)

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "app_ledger.h"
+#include "app_monitor.h"
+#include "app_queue.h"
 #include "base/clock.h"
 #include "keys/key_config.h"
 #include "pipeline/unwrap.h"
@@ -31,7 +33,7 @@ static sl_rc find_identity(struct sl_app *app, struct sl_err *e)
 static sl_rc ask_queue(struct sl_app *app, struct sl_err *e)
 {
     SL_TRY(sl_sqs_find(&app->found, &app->aws, &app->wire, &app->arena, e));
-    return sl_sqs_ask(app->cfg, &app->aws, &app->wire, &app->queue, e);
+    return sl_app_queue_ask(app, &app->queue, e);
 }
 
 static sl_rc ask_dead_queue(struct sl_app *app, struct sl_err *e)
@@ -120,6 +122,7 @@ static sl_rc wait_for(struct sl_app *app, const char *what,
         struct sl_err failure = { 0 };
         const sl_rc rc = attempt(app, &failure);
 
+        atomic_store(&app->waiting, rc == SL_OK ? NULL : what);
         if (rc == SL_OK || sl_rc_fate(rc) != SL_FATE_RETRY || rc == SL_DENIED || rc == SL_TABLE ||
             sl_clock_now_ms() >= due_ms) {
             if (e != NULL) {
@@ -230,6 +233,7 @@ static sl_rc dead_queue_open(struct sl_app *app, struct sl_pipeline *p, struct s
         .pipeline = app->target.pipeline,
         .target = &app->dead_aws,
         .wire = app->dead_wire,
+        .requests = &p->counters->requests,
         .http = sl_sqs_http(&p->source),
         .wait = p->source.wait,
     };
@@ -346,11 +350,14 @@ static sl_rc open_keys(struct sl_app *app, struct sl_err *e)
 sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
                   const struct sl_app_options *options, struct sl_err *e)
 {
-    *app = (struct sl_app){ .cfg = &app->found, .found = *cfg, .options = *options };
+    *app = (struct sl_app){
+        .cfg = &app->found, .found = *cfg, .options = *options, .opened_at_ms = sl_clock_at_ms()
+    };
     sl_app_signals_prepare();
     sl_log_pipeline(cfg->pipeline);
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, options->max_messages);
+    SL_TRY(sl_app_monitor_start(app, e));
     SL_TRY(wait_for(app, "waiting for the keys", open_keys, e));
     if (!sl_keyring_is_locked(app->keys.now)) {
         SL_LOG(SL_LOG_WARN,
@@ -372,6 +379,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
 
 void sl_app_close(struct sl_app *app)
 {
+    sl_http_server_stop(&app->server);
     for (unsigned i = 0; i < app->workers_n; i++) {
         worker_close(&app->workers[i]);
     }

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "keys/keyring.h"
 #include "net/aws_refresher.h"
+#include "net/http_server.h"
 #include "pipeline/worker.h"
 #include "sink/pg_target.h"
 #include "source/file_list.h"
@@ -20,6 +21,14 @@ struct sl_app_options {
     bool until_empty;
     bool is_dry_run;
     bool exits_on_outage;
+};
+
+/* How long the queue is, as it has said itself; by whoever asked last. */
+struct sl_app_depth {
+    _Atomic int64_t visible;
+    _Atomic int64_t in_flight;
+    _Atomic int64_t delayed;
+    _Atomic int64_t asked_at_ms; /* wall clock; 0: it has not said yet */
 };
 
 struct sl_app {
@@ -48,6 +57,15 @@ struct sl_app {
     struct sl_worker *workers;
     unsigned workers_n;
     int64_t started_ms; /* monotonic */
+
+    struct sl_http_server server;  /* for those who watch; none while not asked for */
+    int64_t opened_at_ms;          /* wall clock */
+    _Atomic(const char *) waiting; /* at the start, "waiting for the database"; NULL: for nothing */
+    _Atomic bool is_running;       /* the workers are there, for others to look at */
+    struct sl_app_depth depth;
+    struct sl_requests requests;    /* to the queue, of no worker */
+    _Atomic uint64_t slots_emptied; /* of the ledger */
+    _Atomic int64_t upkeep_at_ms;   /* wall clock, of the last round that went well; 0: none has */
 };
 
 /* Build everything: key ring, identity and queue (waited for) or files, database objects (waited
@@ -55,6 +73,7 @@ struct sl_app {
  *
  * Owns:    cfg is borrowed; end with sl_app_close, also after a failure
  * Errors:  SL_CONFIG, SL_KEY, SL_SCHEMA (stop)  78
+ *          SL_CONFIG (stop)  http.listen is somebody else's, "file:line:column: ...": 78
  *          SL_IO (stop)  a file is not there, or cannot be read: 74
  *          SL_NOT_FOUND, SL_DISCONNECTED, ... (retry)  one end did not answer within wait_s: 75
  */

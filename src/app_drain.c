@@ -1,6 +1,7 @@
 /* app_drain.c - when a queue is empty: nothing is there, nothing comes, and nobody holds anything. */
 #include "app_drain.h"
 
+#include "app_queue.h"
 #include "base/clock.h"
 #include "telemetry/log.h"
 
@@ -49,8 +50,7 @@ bool sl_drain_is_over(struct sl_app *app, struct sl_drain *seen)
         *seen = (struct sl_drain){ .next_look_ms = seen->next_look_ms };
         return false;
     }
-    if (sl_clock_now_ms() < seen->next_look_ms ||
-        sl_sqs_ask(app->cfg, &app->aws, &app->wire, &now, NULL) != SL_OK) {
+    if (sl_clock_now_ms() < seen->next_look_ms || sl_app_queue_ask(app, &now, NULL) != SL_OK) {
         return false;
     }
     seen->next_look_ms = sl_clock_now_ms() + LOOK_MS;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "app_queue.h"
 #include "base/clock.h"
 #include "telemetry/log.h"
 
@@ -107,7 +108,7 @@ void sl_progress_show(struct sl_app *app, struct sl_progress *p)
     }
     if (now_ms >= p->next_ask_ms) {
         p->next_ask_ms = now_ms + REMAINING_MS;
-        if (sl_sqs_ask(app->cfg, &app->aws, &app->wire, &now, NULL) == SL_OK) {
+        if (sl_app_queue_ask(app, &now, NULL) == SL_OK) {
             p->remaining = now.visible + now.delayed;
         }
     }

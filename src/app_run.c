@@ -5,6 +5,7 @@
 #include "app_drain.h"
 #include "app_emf.h"
 #include "app_progress.h"
+#include "app_queue.h"
 #include "app_signals.h"
 #include "app_upkeep.h"
 #include "app_watchdog.h"
@@ -138,6 +139,7 @@ static sl_rc start_workers(struct sl_app *app, struct sl_err *e)
     for (unsigned i = 0; i < app->workers_n; i++) {
         SL_TRY(sl_worker_start(&app->workers[i], e));
     }
+    atomic_store(&app->is_running, true);
     sl_notify("READY=1");
     return SL_OK;
 }
@@ -147,6 +149,7 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
     struct sl_app_signals signals;
     struct sl_app_upkeep upkeep;
     struct observers observers = { 0 };
+    struct sl_app_asker asker;
     sl_rc rc;
 
     SL_TRY(sl_app_signals_start(app, &signals, e));
@@ -157,6 +160,7 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
     if (rc == SL_OK) {
         rc = start_workers(app, e);
     }
+    sl_app_asker_start(&asker, app);
     if (rc == SL_OK) {
         rc = watch(app, &observers, e);
     }
@@ -167,6 +171,7 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
 
         rc = rc == SL_OK || ended == SL_STALLED ? ended : rc;
     }
+    sl_app_asker_end(&asker);
     sl_app_upkeep_end(&upkeep, rc == SL_OK);
     if (rc == SL_STALLED) {
         abandon(app);

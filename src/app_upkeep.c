@@ -51,9 +51,15 @@ static void upkeep_round(struct sl_app_upkeep *u, const struct sl_stop *stop, in
                                 .due_ms = due_ms };
     struct sl_err e = { 0 };
     uint64_t letters = 0;
+    sl_rc rc;
 
     u->has_run = true;
-    round_log(sl_pg_upkeep_run(&job, &e), &e);
+    rc = sl_pg_upkeep_run(&job, &e);
+    round_log(rc, &e);
+    sl_count(&u->app->slots_emptied, (uint64_t)job.slots_n);
+    if (rc == SL_OK) {
+        atomic_store(&u->app->upkeep_at_ms, job.at_ms);
+    }
     round_log(sl_pg_dead_expire(&conn, job.pipeline, cfg->dead_letter_days, &letters, &e), &e);
     say(u, &job, letters);
     sl_pg_close(&conn);

@@ -5,15 +5,16 @@
 #include "cmd/manual.h"
 #include "cmd/options.h"
 #include "masking/masker.h"
+#include "telemetry/exposition.h"
 
 enum { PRINT_MAX = 1 << 20 };
 
 const char sl_help_docs[] =
-    "Usage: sluice docs config | errors | methods | example\n"
+    "Usage: sluice docs config | errors | methods | metrics | example\n"
     "\n"
     "Print a manual, in Markdown, from the tables in the program: every setting; every exit\n"
-    "status, result code, dead-letter reason and SQLSTATE; every masking method. 'example' is the\n"
-    "configuration of 'sluice run QUEUE_URL', to begin one's own with.\n"
+    "status, result code, dead-letter reason and SQLSTATE; every masking method; every metric.\n"
+    "'example' is the configuration of 'sluice run QUEUE_URL', to begin one's own with.\n"
     "\n"
     "Options:\n"
     "  -h, --help             print this text\n"
@@ -54,9 +55,8 @@ int sl_cmd_docs(int argc, char **argv)
         const char *name;
         void (*print)(struct sl_buf *out);
     } manuals[] = {
-        { "config", sl_config_manual },
-        { "errors", sl_errors_manual },
-        { "methods", sl_masking_manual },
+        { "config", sl_config_manual },   { "errors", sl_errors_manual },
+        { "methods", sl_masking_manual }, { "metrics", sl_metrics_manual },
         { "example", print_example },
     };
     struct sl_buf out;
@@ -72,7 +72,7 @@ int sl_cmd_docs(int argc, char **argv)
             return print_and_end(&out);
         }
     }
-    (void)SL_FAIL(&e, SL_USAGE, "which manual? config, errors, methods or example");
+    (void)SL_FAIL(&e, SL_USAGE, "which manual? config, errors, methods, metrics or example");
     return sl_cmd_fail("docs", &e);
 }
 

@@ -266,6 +266,16 @@ bool sl_config_is_keyed(const struct sl_config *cfg)
            (name.len > fifo.len && memcmp(name.ptr + name.len - fifo.len, fifo.ptr, fifo.len) == 0);
 }
 
+/* Whether it can be listened on is seen at the start of a run. */
+static void config_http(struct sl_config *cfg, const struct sl_reading *rd,
+                        const struct sl_yaml *root)
+{
+    const struct sl_place place = sl_reading_place(rd, root, "http.listen");
+
+    cfg->http.line = place.line;
+    cfg->http.column = place.column;
+}
+
 /* --- a whole configuration ----------------------------------------------------------------- */
 
 static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
@@ -295,6 +305,7 @@ static sl_rc config_fill(struct sl_config *cfg, const struct sl_yaml *root,
     SL_TRY(config_dedup(cfg, &rd, root, e));
     SL_TRY(sl_columns_read(rd.columns, cfg, scratch, e));
     SL_TRY(sl_input_check(cfg, &rd, root, e));
+    config_http(cfg, &rd, root);
     return config_check_vault(cfg, &rd, root, e);
 }
 

@@ -189,7 +189,15 @@ struct sl_config {
     unsigned workers; /* 0 = number of cores */
     size_t memory_bytes;
     unsigned linger_ms;
-    bool tracing;         /* dead letters are said in the log, with their traces */
+    bool tracing; /* dead letters are said in the log, with their traces */
+
+    /* Where /metrics, /healthz and /readyz are answered; "" = nowhere. */
+    struct {
+        sl_str listen;
+        unsigned line; /* in the file */
+        unsigned column;
+    } http;
+
     bool allow_cleartext; /* lets $body, and fields masked elsewhere, into columns unmasked */
     struct sl_column *columns;
     unsigned columns_n;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "config/arn.h"
+#include "config/listen.h"
 #include "config/units.h"
 
 enum {
@@ -116,6 +117,13 @@ static bool text_is_secret(sl_str text)
            sl_str_starts(arn.name, SL_STR("secret:"));
 }
 
+static bool text_is_listen(sl_str text)
+{
+    struct sl_listen at;
+
+    return sl_listen_read(text, &at);
+}
+
 static sl_rc text_check_kind(const struct sl_setting *s, sl_str text, struct sl_place place,
                              struct sl_err *e)
 {
@@ -129,6 +137,10 @@ static sl_rc text_check_kind(const struct sl_setting *s, sl_str text, struct sl_
     if (s->kind == SL_KIND_SECRET && !text_is_secret(text)) {
         return SL_FAIL_AT(e, place, "%s must be the ARN of a secret, such as %s", s->path,
                           "arn:aws:secretsmanager:eu-west-1:123456789012:secret:sluice-AbCdEf");
+    }
+    if (s->kind == SL_KIND_LISTEN && !text_is_listen(text)) {
+        return SL_FAIL_AT(e, place, "%s must be %s", s->path,
+                          "an address and a port, such as 127.0.0.1:9464 or [::1]:9464, or a port");
     }
     if (s->kind == SL_KIND_POSTGRES && !text_is_postgres(text)) {
         return SL_FAIL_AT(e, place, "%s must start with postgresql:// or postgres://, or be %s",

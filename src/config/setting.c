@@ -41,6 +41,7 @@ const char *sl_kind_name(enum sl_kind kind)
         [SL_KIND_ENDPOINT] = "an http or https URL",
         [SL_KIND_QUEUE_URL] = "an http or https URL",
         [SL_KIND_SECRET] = "the ARN of a secret",
+        [SL_KIND_LISTEN] = "an address and port, or a port",
         [SL_KIND_POSTGRES] = "a connection URL",
         [SL_KIND_TABLE] = "a table name",
         [SL_KIND_FROM] = "a path or fact",

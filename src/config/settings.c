@@ -464,6 +464,15 @@ static const struct sl_setting rows[] = {
                "(`trace.id`), which the queue is then asked for.",
     },
     {
+        .path = "http.listen",
+        AT(http.listen),
+        .kind = SL_KIND_LISTEN,
+        .preset_doc = "nothing is answered",
+        .doc = "Where `/metrics`, `/healthz` and `/readyz` are answered, to anybody who asks: "
+               "`127.0.0.1:9464`, `[::1]:9464`; a port alone is this machine only, and port 0 any "
+               "that is free, which the log names.",
+    },
+    {
         .path = "allow_cleartext",
         AT(allow_cleartext),
         .kind = SL_KIND_BOOL,

@@ -14,6 +14,7 @@ enum sl_kind {
     SL_KIND_ENDPOINT,  /* sl_str, http(s)://host... */
     SL_KIND_QUEUE_URL, /* sl_str, http(s)://host/path */
     SL_KIND_SECRET,    /* sl_str, the ARN of a secret of Secrets Manager */
+    SL_KIND_LISTEN,    /* sl_str, address:port or a port */
     SL_KIND_POSTGRES,  /* sl_str, postgresql://... or key=value words */
     SL_KIND_TABLE,     /* sl_str, name or schema.name */
     SL_KIND_FROM,      /* sl_str, a path or a fact of the message */

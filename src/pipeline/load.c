@@ -18,10 +18,22 @@ struct outage {
     struct sl_err last;
 };
 
+static void count_one(struct sl_pipeline *p, const struct sl_record *r, int64_t at_ms,
+                      struct sl_tally *latency)
+{
+    if (r->outcome == SL_OUTCOME_LOADED && r->sent_at_ms > 0) {
+        sl_tally_add(latency, &sl_bounds_latency, (at_ms - r->sent_at_ms) * 1000);
+    } else if (r->outcome == SL_OUTCOME_DEAD_LETTERED) {
+        sl_count(&p->counters->dead_letters[r->verdict.reason], 1);
+    }
+}
+
 /* Count what has been decided since the last look. */
 static void count_outcomes(struct sl_pipeline *p, struct sl_batch *b)
 {
+    const int64_t at_ms = sl_clock_at_ms();
     uint64_t n[SL_OUTCOME_LEFT + 1] = { 0 };
+    struct sl_tally latency = { 0 };
 
     for (unsigned i = 0; i < b->n; i++) {
         struct sl_record *r = b->records[i];
@@ -32,8 +44,10 @@ static void count_outcomes(struct sl_pipeline *p, struct sl_batch *b)
             if (r->outcome == SL_OUTCOME_DEAD_LETTERED && p->cfg->tracing) {
                 sl_record_tell(r, "a bad message became a dead letter");
             }
+            count_one(p, r, at_ms, &latency);
         }
     }
+    sl_histogram_add(&p->counters->latency, &latency);
     sl_count(&p->counters->loaded, n[SL_OUTCOME_LOADED]);
     sl_count(&p->counters->duplicates, n[SL_OUTCOME_DUPLICATE]);
     sl_count(&p->counters->dead_lettered, n[SL_OUTCOME_DEAD_LETTERED]);
@@ -75,6 +89,7 @@ static void outage_over(struct sl_pipeline *p, const struct outage *o)
         SL_LOG(SL_LOG_INFO, "loading goes on",
                sl_field_int("sluice.retries", (int64_t)p->backoff.tries));
     }
+    sl_pulse_outage_over(&p->pulse);
     sl_backoff_reset(&p->backoff);
     p->source.ops->pause(p->source.self, false);
 }
@@ -106,6 +121,7 @@ static sl_rc outage_bear(struct sl_pipeline *p, struct outage *o, const struct s
         o->since_ms = sl_clock_now_ms();
     }
     sl_count(&p->counters->retries, 1);
+    sl_pulse_outage(&p->pulse, failure->rc, p->awaited);
     p->source.ops->pause(p->source.self, true);
     outage_log(p, failure, o);
     SL_TRY(outage_outlasts(p, o, e));
@@ -152,6 +168,7 @@ sl_rc sl_pipeline_persist(struct sl_pipeline *p, struct sl_batch *b, sl_attempt 
         rc = once(p, b, &failure);
         count_outcomes(p, b);
         if (rc != SL_OK && rc != SL_ROW) {
+            sl_count(&p->counters->load_failures[rc], 1);
             if (sl_rc_fate(rc) != SL_FATE_RETRY || gives_up(p)) {
                 return load_failed(&failure, e);
             }
@@ -196,6 +213,7 @@ void sl_pipeline_await_sink(struct sl_pipeline *p)
             outage_over(p, &outage);
             return;
         }
+        sl_pulse_outage(&p->pulse, failure.rc, p->awaited);
         outage_log(p, &failure, &outage);
         wait_out(p, sl_backoff_next(&p->backoff));
     }

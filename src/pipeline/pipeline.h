@@ -36,6 +36,7 @@ struct sl_pipeline {
     const struct sl_stop *stop;
     unsigned batch_rows;
     struct sl_pulse pulse;
+    int64_t stage_us;    /* monotonic; when the stage began that goes on */
     unsigned patience_s; /* how long the next outage is borne; 0 = as configured */
 };
 

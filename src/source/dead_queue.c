@@ -188,6 +188,7 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
     struct sl_err e = { 0 };
     const sl_rc rc = call_read(call, reply, &e);
 
+    sl_count_request(call->q->settings.requests, SL_SQS_ACTION_send, rc);
     call->is_out = false;
     call->q->calls_n--;
     if (rc == SL_OK) {
@@ -392,6 +393,7 @@ static void probe_done(void *ctx, struct sl_http_reply *reply)
         rc = sl_sqs_read_error(q->parser, reply->status, sl_str_of(reply->error_code),
                                sl_buf_str(&reply->body), &e);
     }
+    sl_count_request(q->settings.requests, SL_SQS_ACTION_send, rc);
     /* Refused for what it says: it is there, and may be written to. */
     if (rc != SL_OK && sl_rc_fate(rc) == SL_FATE_RETRY) {
         call_failed(q, &e);

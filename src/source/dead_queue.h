@@ -13,6 +13,7 @@
 #include "net/http.h"
 #include "record/batch.h"
 #include "source/sqs_wire.h"
+#include "telemetry/counters.h"
 
 struct sl_dead_queue;
 
@@ -21,6 +22,7 @@ struct sl_dead_queue_settings {
     sl_str pipeline;
     const struct sl_aws_target *target;
     const struct sl_sqs_wire *wire;
+    struct sl_requests *requests;
     struct sl_http *http; /* the worker's, whose requests go on in `wait` */
     struct sl_wait wait;
 };

@@ -246,6 +246,7 @@ static sl_rc reply_read(struct sqs_source *s, struct sqs_receive *receive,
     sl_arena_init(&tree, ARENA_MAX, http->body.len + TREE_BYTES);
     SL_TRY(sl_sqs_read_receive(s->parser, sl_buf_str(&http->body), &tree, &messages, &n, e));
     sl_count(&s->settings.counters->received, n);
+    sl_count(&s->settings.counters->received_bytes, n > 0 ? http->body.len : 0);
     s->reply_bytes = recent_max(s->reply_bytes, http->body.cap + tree.held_bytes);
     receive_pace(s, receive, n);
     receive_settle(s, receive, n);
@@ -302,14 +303,26 @@ static void receive_lost(struct sqs_source *s, const struct sqs_receive *receive
     }
 }
 
+/* One that we gave up ourselves says nothing of the queue. */
+static void receive_count(struct sqs_source *s, sl_rc rc)
+{
+    sl_count_request(&s->settings.counters->requests, SL_SQS_ACTION_receive, rc);
+    if (rc != SL_STOPPED) {
+        atomic_store(&s->settings.counters->receive_rc, (unsigned)rc);
+    }
+}
+
 static void receive_done(void *ctx, struct sl_http_reply *reply)
 {
     struct sqs_receive *receive = ctx;
     struct sqs_source *s = receive->s;
     struct sl_err e;
+    sl_rc rc;
 
     s->receives--;
-    if (receive_read(s, receive, reply, &e) == SL_OK) {
+    rc = receive_read(s, receive, reply, &e);
+    receive_count(s, rc);
+    if (rc == SL_OK) {
         sl_backoff_reset(&s->backoff);
     } else {
         receive_lost(s, receive, &e);

@@ -233,7 +233,9 @@ static void entry_refused(struct sl_leases *l, struct sl_lease_entry *entry, sl_
     if (entry->tries < DELETE_TRIES && !is_final(code)) {
         return;
     }
-    if (entry->state == SL_LEASE_DELETE) {
+    if (entry->state == SL_LEASE_RETURN) {
+        sl_count(&l->counters->visibility_failed, 1);
+    } else if (entry->state == SL_LEASE_DELETE) {
         sl_count(&l->counters->delete_failed, 1);
         SL_LOG(SL_LOG_WARN, "could not delete a message; it will come back as a duplicate",
                sl_field_str("sluice.stage", SL_STR("ack")),
@@ -271,8 +273,9 @@ static void call_entries(struct lease_call *call, const struct sl_sqs_failure *f
             entry_answered(call, call->entries[i]);
         } else if (call->about != SL_LEASE_HELD) {
             entry_refused(call->l, call->entries[i], failure->code);
+        } else { /* the message is somebody else's by now, the ledger sorts it out */
+            sl_count(&call->l->counters->visibility_failed, 1);
         }
-        /* A heartbeat refused: the message is somebody else's by now, the ledger sorts it out. */
     }
 }
 
@@ -299,6 +302,7 @@ static void call_unanswered(struct lease_call *call, const struct sl_err *e, uns
     }
     sl_concurrency_reset(&l->in_flight);
     if (call->about == SL_LEASE_HELD) {
+        sl_count(&l->counters->visibility_failed, call->n);
         call->lease->extend_due_ms = now_ms + (wait_ms < longest_ms ? wait_ms : longest_ms);
         l->walk_due_ms = 0; /* all are looked at again */
     } else {
@@ -356,6 +360,9 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
     }
     call->l->tick_due_ms = 0;
     rc = call_read(call, reply, &e);
+    sl_count_request(
+        &call->l->counters->requests,
+        call->about == SL_LEASE_DELETE ? SL_SQS_ACTION_delete : SL_SQS_ACTION_visibility, rc);
     if (rc != SL_OK && rc != SL_STOPPED && sl_rc_fate(rc) == SL_FATE_STOP) {
         call_refused(call);
     }

@@ -1,9 +1,51 @@
-/* telemetry/counters.h - what a worker counts; the table is metrics.def. */
+/* telemetry/counters.h - what a worker counts; the tables are metrics.def and families.def. */
 #ifndef SLUICE_TELEMETRY_COUNTERS_H
 #define SLUICE_TELEMETRY_COUNTERS_H
 
 #include <stdatomic.h>
 #include <stdint.h>
+
+#include "base/err.h"
+#include "telemetry/histogram.h"
+
+enum sl_sqs_action {
+
+#define X(name, action) SL_SQS_ACTION_##name,
+#include "telemetry/sqs_actions.def"
+#undef X
+    SL_SQS_ACTIONS_N,
+};
+
+/* How many stages, result codes and reasons there are; the last have one more, which is none. */
+enum {
+
+#define X(name, text) SL_COUNTED_STAGE_##name,
+#include "pipeline/stages.def"
+#undef X
+    SL_STAGES_N,
+};
+
+enum {
+
+#define X(name, fate, exit_code, text) SL_COUNTED_RC_##name,
+#include "base/err.def"
+#undef X
+    SL_RCS_N,
+};
+
+enum {
+    SL_COUNTED_REASON_NONE,
+
+#define X(name, code, stage, text) SL_COUNTED_REASON_##name,
+#include "record/reasons.def"
+#undef X
+    SL_REASONS_N,
+};
+
+/* Requests to SQS, by what came of them. */
+struct sl_requests {
+    _Atomic uint64_t n[SL_SQS_ACTIONS_N][SL_RCS_N];
+};
 
 /* Written by one worker, read by anyone. */
 struct sl_counters {
@@ -11,6 +53,17 @@ struct sl_counters {
 #include "telemetry/metrics.def"
 #undef X
     _Atomic int64_t last_ack_due_ms; /* monotonic; when the last delete was confirmed */
+
+    struct sl_requests requests;
+    _Atomic uint64_t load_failures[SL_RCS_N];
+    _Atomic uint64_t dead_letters[SL_REASONS_N];
+    _Atomic uint64_t stage_messages[SL_STAGES_N];
+    struct sl_histogram stages[SL_STAGES_N];
+    struct sl_histogram latency;
+
+    _Atomic unsigned receive_rc;       /* sl_rc of the last receive */
+    _Atomic int64_t oldest_sent_at_ms; /* of the batch in hand; 0: there is none */
+    _Atomic int64_t last_age_ms;       /* of the oldest message of the batch before */
 };
 
 /* The counters as they were at one moment, of one worker or of several together. */
@@ -29,6 +82,12 @@ static inline void sl_count(_Atomic uint64_t *counter, uint64_t n)
 static inline uint64_t sl_counted(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Count a request that has ended. */
+static inline void sl_count_request(struct sl_requests *r, enum sl_sqs_action action, sl_rc rc)
+{
+    sl_count(&r->n[action][rc], 1);
 }
 
 /* Add what a worker has counted. */

@@ -8,10 +8,11 @@ from conftest import ROOT
 COMMANDS = ["run", "check", "keys", "keys new", "mask", "tokens", "unmask", "rewrap",
             "verify", "erase", "dead", "dead list", "dead show", "dead retry",
             "dead purge", "dead export",
-            "generate", "sql", "sql schema", "sql recovery", "docs", "docs config", "version"]
+            "generate", "status", "sql", "sql schema", "sql recovery", "docs", "docs config",
+            "docs metrics", "version"]
 
 
-@pytest.mark.parametrize("name", ["config", "errors", "methods"])
+@pytest.mark.parametrize("name", ["config", "errors", "methods", "metrics"])
 def test_the_manual_is_what_the_program_prints(bare, name):
     printed = bare.good("docs", name).text
     assert len(printed) > 200

@@ -7,6 +7,7 @@ import pytest
 
 import tokens
 from events import LOGIN_TABLE, login, logins
+from monitor import Monitor, watched
 from sluice import wait_for_text
 from wait import eventually
 
@@ -123,12 +124,15 @@ def test_no_canary_gets_out_of_a_run(sluice, queue, db, cluster, tmp_path):
     queue.send(good + bad)
     position = cluster.log_position()
     summary_file = tmp_path / "summary.json"
-    running = sluice.begin("--log-level", "debug", "--summary-json", str(summary_file))
+    running = watched(sluice).begin("--log-level", "debug", "--summary-json", str(summary_file))
+    monitor = Monitor(running)
     eventually(lambda: db.count() == len(good) and len(db.dead()) == len(bad),
                what="all loaded or dead-lettered")
     for name in ("environ", "cmdline"):
         with open(f"/proc/{running.pid}/{name}", "rb") as f:
             assert_no_canary("/proc/PID/" + name, f.read())
+    for path in ("/metrics", "/healthz", "/readyz"):
+        assert_no_canary(path, monitor.ask(path)[2].encode())
     result = running.stop()
     assert result.summary.loaded == len(good)
     assert_no_canary("stderr", result.err.encode())

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "config/columns.h"
 #include "config/config.h"
+#include "config/listen.h"
 #include "config/settings.h"
 
 /* Lines 1 to 3 of most files here, good as they are; columns follow from line 4 on. */
@@ -193,8 +194,8 @@ static void refuses_an_unknown_setting(void **state)
         "envelope, encoding, delete_objects, keys, vault, sink, pipeline, dedup, dedup_window, "
         "ledger_days, "
         "dead_letter, "
-        "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
-        "tracing, allow_cleartext, "
+        "dead_letter_days, outage_patience, stall_after, workers, memory, linger, tracing, http, "
+        "allow_cleartext, "
         "columns");
     refused("sink:\n  postgres:\n    tabel: x\n",
             "s.yaml:3:5: unknown setting \"tabel\"; did you mean \"table\"? allowed here: url, "
@@ -212,8 +213,8 @@ static void refuses_an_unknown_setting(void **state)
             "keys, vault, sink, "
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
-            "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
-            "tracing, allow_cleartext, columns");
+            "dead_letter_days, outage_patience, stall_after, workers, memory, linger, tracing, "
+            "http, allow_cleartext, columns");
 }
 
 static void refuses_a_dotted_or_a_cut_name(void **state)
@@ -225,8 +226,8 @@ static void refuses_a_dotted_or_a_cut_name(void **state)
             "keys, vault, sink, "
             "pipeline, "
             "dedup, dedup_window, ledger_days, dead_letter, "
-            "dead_letter_days, outage_patience, stall_after, workers, memory, linger, "
-            "tracing, allow_cleartext, columns");
+            "dead_letter_days, outage_patience, stall_after, workers, memory, linger, tracing, "
+            "http, allow_cleartext, columns");
     refused("keys: { \"file\\0x\": y }\n",
             "s.yaml:1:9: unknown setting \"file\"; did you mean \"file\"? allowed here: file, env, "
             "credential, command, fd, kms, secret");
@@ -316,6 +317,44 @@ static void refuses_a_word_that_is_not_allowed(void **state)
             "s.yaml:5:14: columns.convert cannot be \"int\"; allowed: version, text");
     refused("allow_cleartext: yes\n",
             "s.yaml:1:18: allow_cleartext must be true or false, not \"yes\"");
+}
+
+static void takes_where_to_listen(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *host;
+        unsigned port;
+    } good[] = {
+        { "9464", "127.0.0.1", 9464 },
+        { "0", "127.0.0.1", 0 },
+        { "0.0.0.0:9464", "0.0.0.0", 9464 },
+        { "[::1]:65535", "::1", 65535 },
+    };
+
+    static const char *const bad[] = {
+        "",           "65536", "-1",       "localhost:9464", ":9464",     "127.0.0.1",
+        "127.1:9464", "[::1]", "::1:9464", "[127.0.0.1]:1",  "[::1:9464", "0.0.0.0:",
+        "0.0.0.0:1 ", "[]:1"
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct sl_listen at = { 0 };
+
+        assert_true(sl_listen_read(sl_str_of(good[i].text), &at));
+        assert_string_equal(at.host, good[i].host);
+        assert_int_equal(at.port, good[i].port);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct sl_listen at = { .host = "x", .port = 7 };
+
+        assert_false(sl_listen_read(sl_str_of(bad[i]), &at));
+        assert_string_equal(at.host, "x");
+    }
+    refused("http: { listen: everywhere }\n",
+            "s.yaml:1:17: http.listen must be an address and a port, such as 127.0.0.1:9464 or "
+            "[::1]:9464, or a port");
 }
 
 static void refuses_a_number_out_of_bounds(void **state)
@@ -1133,7 +1172,7 @@ static void never_replaces_a_name(void **state)
         "keys, vault, sink, "
         "pipeline, dedup, dedup_window, ledger_days, dead_letter, "
         "dead_letter_days, outage_patience, stall_after, workers, memory, linger, tracing, "
-        "allow_cleartext, columns");
+        "http, allow_cleartext, columns");
 }
 
 /* --- flags --------------------------------------------------------------------------------- */
@@ -1500,6 +1539,7 @@ int main(void)
         cmocka_unit_test(refuses_to_do_without_a_key_file),
         cmocka_unit_test(refuses_the_wrong_kind_of_value),
         cmocka_unit_test(refuses_a_word_that_is_not_allowed),
+        cmocka_unit_test(takes_where_to_listen),
         cmocka_unit_test(refuses_a_number_out_of_bounds),
         cmocka_unit_test(takes_an_envelope_and_an_encoding_that_go_together),
         cmocka_unit_test(takes_a_word_with_an_argument),

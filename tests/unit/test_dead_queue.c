@@ -105,10 +105,12 @@ static short world_until(void *self, int fd, short events, int64_t due_ms)
 static int world_new(void **state)
 {
     static struct sl_aws_target target;
+    static struct sl_requests requests;
     const struct sl_dead_queue_settings settings = { .url = SL_STR("http://h/0/dlq"),
                                                      .pipeline = SL_STR("p"),
                                                      .target = &target,
                                                      .wire = &sl_sqs_json,
+                                                     .requests = &requests,
                                                      .wait = { .until = world_until } };
 
     memset(&world, 0, sizeof world);
