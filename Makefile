@@ -9,11 +9,13 @@ WORKERS ?= 3
 BUILD_PACKAGES := gcc g++ meson ninja-build pkg-config libcurl4-openssl-dev libpq-dev libssl-dev \
                   libsimdjson-dev libyaml-dev libutf8proc-dev zlib1g-dev libzstd-dev libexpat1-dev libcmocka-dev \
                   libmicrohttpd-dev
-TEST_PACKAGES  := postgresql pgbouncer python3-venv python3-pip ca-certificates docker-compose prometheus
+TEST_PACKAGES  := postgresql pgbouncer python3-venv python3-pip ca-certificates docker-compose prometheus \
+                  groff-base systemd zsh
 LINT_PACKAGES  := $(BUILD_PACKAGES) clang clang-format clang-tidy cppcheck
 EXTRA_PACKAGES := valgrind
 FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev
 MODEL_PACKAGES := spin gcc
+DEBIAN_PACKAGES := $(BUILD_PACKAGES) build-essential debhelper lintian
 SECONDS        ?= 60
 MINUTES        ?= 10
 
@@ -26,7 +28,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench bench-peers bench-growth bench-instructions bench-masking fuzz model docs \
-        install clean
+        install package reproducible clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,8 +129,16 @@ install: build ## install the program (DESTDIR and prefix as usual: make install
 	@meson configure $(BUILD) --prefix=$(or $(prefix),/usr/local)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
 
+package: .cache/debian-packages ## build the Debian package into build-package/, and look at it with lintian
+	@scripts/package.sh build-package
+	@lintian --fail-on error,warning build-package/*.changes
+	@ls build-package/*.deb
+
+reproducible: .cache/debian-packages ## build the Debian package twice, in other places, and compare
+	@scripts/reproducible.sh build-package/reproducible
+
 clean: ## remove everything that was built
-	@rm -rf build build-asan build-tsan .cache
+	@rm -rf build build-asan build-tsan build-package .cache
 
 # Packages: installed with apt where they are missing and we may; otherwise named.
 .cache/%-packages: Makefile

@@ -12,7 +12,7 @@ build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 meson setup "$build" --buildtype=release --prefix=/usr/local -Dtests=disabled
 ninja -C "$build" sluice
-meson install -C "$build" --no-rebuild --strip --destdir "$root"
+meson install -C "$build" --no-rebuild --tags runtime --strip --destdir "$root"
 
 install -m 0755 deploy/docker/keys.sh "$root/usr/local/bin/sluice-keys"
 install -m 0755 deploy/docker/health.sh "$root/usr/local/bin/sluice-health"
