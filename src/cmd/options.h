@@ -36,9 +36,8 @@ struct sl_options {
     "      --table NAME       in place of sink.postgres.table\n"                                   \
     "      --keys FILE        in place of keys.file\n"                                             \
     "      --wait SECONDS     how long to wait for queue and database at start (preset 60)\n"      \
-    "      --log-format F     text, json, or emf, which is json with CloudWatch metrics "          \
-    "(preset:\n"                                                                                   \
-    "                         text on a terminal, else json)\n"                                    \
+    "      --log-format F     text, json or emf (preset: text on a terminal, else json); emf is\n" \
+    "                         json, with CloudWatch metrics\n"                                     \
     "      --log-level L      debug, info, warn or error (preset info)\n"                          \
     "  -h, --help             print this text\n"
 
