@@ -27,7 +27,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
            $(shell pkg-config --cflags libpq libcurl yaml-0.1 libmicrohttpd)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e conformance test-postgres-matrix faults soak lint fmt asan tsan valgrind bench bench-peers bench-growth bench-instructions bench-masking fuzz model docs \
+.PHONY: help demo build test unit e2e conformance test-postgres-matrix test-deploy faults soak lint fmt asan tsan valgrind bench bench-peers bench-growth bench-instructions bench-masking fuzz model docs \
         install package reproducible clean
 
 help: ## print this list
@@ -59,6 +59,9 @@ test-postgres-matrix: build $(VENV)/ready ## what loads, remembers and recovers 
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@tests/postgres/fetch.sh
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) WORKERS=$(WORKERS) tests/postgres/matrix.sh $(MAJORS)
+
+test-deploy: build .cache/deploy/ready ## deploy/ and examples/airflow by Helm, schemas of Kubernetes and KEDA, types of Terraform's provider, Airflow
+	@SLUICE_BIN=$(abspath $(BUILD)/sluice) .cache/deploy/venv/bin/python -m pytest -q tests/deploy $(PYTEST_FLAGS)
 
 faults: build $(VENV)/ready ## break PostgreSQL, the queue and sluice in every known way; print what each cost
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
@@ -165,6 +168,19 @@ clean: ## remove everything that was built
 	@mvn -q -B -f tests/conformance/pom.xml dependency:copy-dependencies \
 	    -DoutputDirectory=$(abspath .cache/conformance/jars)
 	@cd .cache/conformance/jars && sha256sum -c --quiet --strict $(abspath tests/conformance/jars.sha256)
+	@touch $@
+
+# By version and by hash; what Airflow brings along is as PyPI has it that day.
+.cache/deploy/ready: $(wildcard tests/deploy/*.txt tests/deploy/*.json)
+	@export PATH="$$PATH:/usr/local/go/bin"; for p in go node npm; do command -v $$p > /dev/null || \
+	    { echo "please install: Go, Node.js with npm ($$p is missing)"; exit 1; }; done
+	@rm -rf .cache/deploy && mkdir -p .cache/deploy && cp $(filter %.json,$^) .cache/deploy
+	@cd .cache/deploy && npm ci --ignore-scripts --legacy-peer-deps --silent
+	@export PATH="$$PATH:/usr/local/go/bin" GOBIN=$(abspath .cache/deploy/bin); \
+	    for tool in helm.sh/helm/v3/cmd/helm@v3.21.4 github.com/hashicorp/hcl/v2/cmd/hclfmt@v2.24.0; do \
+	        go install $$tool > .cache/deploy.log 2>&1 || { cat .cache/deploy.log; exit 1; }; done
+	@python3 -m venv .cache/deploy/venv
+	@.cache/deploy/venv/bin/pip install -q --disable-pip-version-check -r tests/deploy/requirements.txt
 	@touch $@
 
 # By version and by hash; without npm or go the peer is named as not measured.

@@ -104,7 +104,7 @@ def originals(bare):
 
 
 def test_every_folder_has_a_case():
-    folders = {p.name for p in EXAMPLES.iterdir() if p.is_dir() and p.name != "__pycache__"}
+    folders = {p.parent.name for p in EXAMPLES.glob("*/sluice.yaml")}
     assert folders == set(CASES)
 
 
