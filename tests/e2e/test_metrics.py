@@ -1,4 +1,5 @@
 """test_metrics.py - whoever watches a run sees what became of every message, and why it is not ready."""
+import json
 import re
 import shutil
 import socket
@@ -166,3 +167,18 @@ def test_every_alert_is_tried_and_has_its_page(promtool):
         assert f"alertname: {alert}" in tests.read_text(), f"{alert} is never tried"
     for name in re.findall(r"\b(sluice_\w+?)(?:_bucket)?\b", rules.read_text()):
         assert f"`{name}`" in manual, name
+
+
+def test_the_dashboard_asks_for_what_there_is(promtool, tmp_path):
+    board = json.loads((ROOT / "deploy" / "grafana" / "sluice.json").read_text())
+    manual = (ROOT / "docs" / "metrics.md").read_text()
+    expressions = [t["expr"] for panel in board["panels"] for t in panel["targets"]]
+    for name in re.findall(r"\b((?:sluice|process)_\w+?)(?:_bucket)?\b", json.dumps(board)):
+        assert f"`{name}`" in manual, name
+    rules = {"groups": [{"name": "panels", "rules": [
+        {"record": f"panel:{i}", "expr": e.replace("$__rate_interval", "5m")}
+        for i, e in enumerate(expressions)]}]}
+    (tmp_path / "panels.json").write_text(json.dumps(rules))  # JSON is YAML, too
+    result = subprocess.run([promtool, "check", "rules", str(tmp_path / "panels.json")], text=True,
+                            capture_output=True, check=False)
+    assert result.returncode == 0 and len(expressions) > 20, result.stdout + result.stderr
