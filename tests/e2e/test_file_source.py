@@ -273,7 +273,7 @@ def test_check_looks_at_the_files_and_asks_no_queue(files, db):
 
 
 def test_a_bar_on_a_terminal_goes_by_the_bytes_of_the_files(files, db):
-    write(files, "a.ndjson", logins(5000))
+    write(files, "a.ndjson", logins(3000))
     files.make_keys()
     db.execute("CREATE TABLE user_logins(user_id text, masked_ip text, create_date date,"
                " message_id text)")
@@ -283,14 +283,14 @@ def test_a_bar_on_a_terminal_goes_by_the_bytes_of_the_files(files, db):
                               stdin=subprocess.DEVNULL, stderr=own) as process:
             os.close(own)
             seen = b""
-            while b"5000 received" not in seen:
+            while b"3000 received" not in seen:
                 seen += os.read(terminal, 4096)
             process.send_signal(signal.SIGTERM)
-            while b"returned 5000" not in seen:
+            while b"returned 3000" not in seen:
                 seen += os.read(terminal, 4096)
             assert process.wait(60) == 0
     os.close(terminal)
-    assert re.search(rb"\[#{20}\] 5000 received, 0 loaded, \d+/s, \d+ of \d+ MB", seen), seen
+    assert re.search(rb"\[#{20}\] 3000 received, 0 loaded, \d+/s, \d+ of \d+ MB", seen), seen
 
 
 def test_max_messages_counts_lines(files, db):
