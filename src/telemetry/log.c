@@ -230,7 +230,9 @@ void sl_log_fields(enum sl_log_level level, const char *message, const struct sl
 
 void sl_log_repeats_begin(void)
 {
+    (void)pthread_mutex_lock(&log_state.lock); /* signals are heard by now, and may be logged */
     log_state.leaves_out = true;
+    (void)pthread_mutex_unlock(&log_state.lock);
 }
 
 void sl_log_repeats_look(void)
