@@ -31,7 +31,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
         return 0;
     }
     if (epoll_ctl(s->epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) {
-        return -1; /* the request fails, and is tried again */
+        return 0; /* it ends by its timeout; -1 would end all the others, too */
     }
     (void)curl_multi_assign(s->multi, fd, s);
     return 0;

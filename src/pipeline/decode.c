@@ -404,7 +404,7 @@ static void envelope_trace(const struct sl_config *cfg, const struct sl_content 
 {
     const sl_cleartext *header = NULL;
 
-    if (sl_config_has_own_attributes(cfg)) {
+    if (sl_config_has_own_attributes(cfg) && sl_config_wants_trace(cfg)) {
         header = sl_content_attribute(c, SL_STR(SL_TRACE_ATTRIBUTE));
     }
     if (header != NULL) {

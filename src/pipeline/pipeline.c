@@ -87,6 +87,9 @@ sl_rc sl_pipeline_run_once(struct sl_pipeline *p, int64_t due_ms, unsigned *ret_
         batch_hold(p, &b);
         rc = batch_run(p, &b, e);
     }
+    if (rc != SL_OK) {
+        p->stage_us = sl_clock_now_us(); /* a stage that failed is no part of the ack */
+    }
     SL_FAULT_POINT(before_ack);
     sl_pulse_enter(&p->pulse, SL_STAGE_ack);
     p->source.ops->ack(p->source.self, &b); /* 5 ack: only what has an outcome, so is committed */
