@@ -604,16 +604,27 @@ static void a_trace_is_text_or_uuid_and_null_when_it_is_not_known(void **state)
     assert_int_equal(w->b.records[1]->values[1].kind, SL_VALUE_NULL);
 }
 
+static const char notification[] =
+    "{\"Type\":\"Notification\",\"Message\":\"{}\",\"MessageAttributes\":{\"traceparent\":"
+    "{\"Type\":\"String\",\"Value\":"
+    "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}}}";
+
 static void a_trace_inside_of_an_envelope_is_found_there(void **state)
 {
-    struct sl_record *r = decode(
-        *state, COLUMN("from: $trace_id, type: text") "envelope: sns\n",
-        "{\"Type\":\"Notification\",\"Message\":\"{}\",\"MessageAttributes\":{\"traceparent\":"
-        "{\"Type\":\"String\",\"Value\":"
-        "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}}}");
+    struct sl_record *r =
+        decode(*state, COLUMN("from: $trace_id, type: text") "envelope: sns\n", notification);
 
     is_good(r);
     is_text(&r->values[0], "4bf92f3577b34da6a3ce929d0e0e4736");
+}
+
+static void a_trace_that_nobody_asks_for_is_not_kept(void **state)
+{
+    struct sl_record *r =
+        decode(*state, COLUMN("from: $message_id, type: text") "envelope: sns\n", notification);
+
+    is_good(r);
+    assert_int_equal(sl_trace_text(&r->trace).len, 0);
 }
 
 static void attributes_fail_as_fields_do(void **state)
@@ -1009,6 +1020,7 @@ int main(void)
         RULE(attributes_are_read_like_strings_by_their_exact_name),
         RULE(a_trace_is_text_or_uuid_and_null_when_it_is_not_known),
         RULE(a_trace_inside_of_an_envelope_is_found_there),
+        RULE(a_trace_that_nobody_asks_for_is_not_kept),
         RULE(attributes_fail_as_fields_do),
         RULE(what_is_to_be_masked_is_cleartext_until_it_is_a_token),
         RULE(tokens_open_to_what_was_there_under_their_own_context_only),
