@@ -23,6 +23,7 @@ struct sl_worker_state sl_worker_state_of(const struct sl_app *app, unsigned i)
     const int64_t now_ms = sl_clock_now_ms();
     const bool has_ended = atomic_load(&w->has_ended);
     const enum sl_stage stage = (enum sl_stage)atomic_load(&pulse->stage);
+    const sl_rc queue_rc = (sl_rc)atomic_load(&w->counters.receive_rc);
     const int64_t still_ms = at_ms == 0 || has_ended || now_ms < at_ms ? 0 : now_ms - at_ms;
 
     return (struct sl_worker_state){
@@ -30,7 +31,8 @@ struct sl_worker_state sl_worker_state_of(const struct sl_app *app, unsigned i)
         .still_ms = still_ms,
         .is_stalled = still_ms >= (int64_t)app->cfg->stall_after_s * 1000,
         .is_idle = atomic_load(&w->is_idle) && stage == SL_STAGE_receive,
-        .queue_rc = (sl_rc)atomic_load(&w->counters.receive_rc),
+        .queue_rc = queue_rc,
+        .is_queue_up = queue_rc == SL_OK || queue_rc == SL_THROTTLED, /* which is an answer, too */
         .outage_ms = since_ms == 0 || now_ms < since_ms ? 0 : now_ms - since_ms + 1,
         .outage_rc = (sl_rc)atomic_load(&pulse->outage),
         .awaited = atomic_load(&pulse->awaited),
@@ -77,7 +79,7 @@ static void add_ends(const struct sl_app *app, struct reasons *r)
             reason_add(r, "worker %u: %s has taken nothing for %" PRId64 " s (%s)", i, w.awaited,
                        w.outage_ms / 1000, sl_rc_name(w.outage_rc));
         }
-        if (w.queue_rc != SL_OK && w.queue_rc != SL_THROTTLED) {
+        if (!w.is_queue_up) {
             reason_add(r, "worker %u: the queue cannot be asked (%s)", i, sl_rc_name(w.queue_rc));
         }
     }
@@ -113,13 +115,6 @@ bool sl_app_is_healthy(const struct sl_app *app, struct sl_buf *out)
 
 /* ---- what is there to say besides ---------------------------------------------------------------- */
 
-static uint64_t in_flight(const struct sl_counts *c)
-{
-    const uint64_t ended = sl_counts_ended(c);
-
-    return c->received > ended ? c->received - ended : 0;
-}
-
 static int64_t asked_s_ago(const struct sl_app *app)
 {
     const int64_t at_ms = atomic_load(&app->depth.asked_at_ms);
@@ -147,7 +142,8 @@ static void details_json(const struct sl_app *app, struct sl_buf *out)
     sl_buf_printf(out,
                   ",\"received\":%" PRIu64 ",\"loaded\":%" PRIu64 ",\"duplicates\":%" PRIu64
                   ",\"dead_lettered\":%" PRIu64 ",\"returned\":%" PRIu64 ",\"in_flight\":%" PRIu64,
-                  c.received, c.loaded, c.duplicates, c.dead_lettered, c.returned, in_flight(&c));
+                  c.received, c.loaded, c.duplicates, c.dead_lettered, c.returned,
+                  sl_counts_in_flight(&c));
     if (asked_s_ago(app) >= 0) {
         sl_buf_printf(out,
                       ",\"queue\":{\"visible\":%" PRId64 ",\"in_flight\":%" PRId64
@@ -165,7 +161,8 @@ static void details_text(const struct sl_app *app, struct sl_buf *out)
     sl_buf_printf(out,
                   "received %" PRIu64 ", loaded %" PRIu64 ", duplicates %" PRIu64
                   ", dead-lettered %" PRIu64 ", returned %" PRIu64 ", in flight %" PRIu64 "\n",
-                  c.received, c.loaded, c.duplicates, c.dead_lettered, c.returned, in_flight(&c));
+                  c.received, c.loaded, c.duplicates, c.dead_lettered, c.returned,
+                  sl_counts_in_flight(&c));
     if (asked_s_ago(app) >= 0) {
         sl_buf_printf(out,
                       "queue: %" PRId64 " visible, %" PRId64 " in flight, %" PRId64

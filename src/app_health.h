@@ -10,7 +10,8 @@ struct sl_worker_state {
     int64_t still_ms; /* since it last showed progress */
     bool is_stalled;
     bool is_idle;
-    sl_rc queue_rc;      /* of its last receive; SL_THROTTLED is an answer as well */
+    sl_rc queue_rc;      /* of its last receive */
+    bool is_queue_up;    /* it was answered well */
     int64_t outage_ms;   /* how long it has borne one; 0: there is none */
     sl_rc outage_rc;     /* why, then */
     const char *awaited; /* and what is away, "the database" */

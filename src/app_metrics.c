@@ -127,14 +127,12 @@ static void expose_histograms(const struct sl_app *app, const struct sl_expositi
     sl_expose_tally(x, SL_FAMILY_latency, NULL, &sl_bounds_latency, &latency);
 }
 
-/* They are read one after the other: an end may be among them whose beginning is not. */
 static void expose_counts(const struct sl_app *app, const struct sl_exposition *x)
 {
     const struct sl_counts c = sl_app_counts(app);
-    const uint64_t ended = sl_counts_ended(&c);
 
     sl_expose_counts(x, &c);
-    sl_expose(x, SL_FAMILY_in_flight, c.received > ended ? (double)(c.received - ended) : 0);
+    sl_expose(x, SL_FAMILY_in_flight, (double)sl_counts_in_flight(&c));
 }
 
 /* ---- how it is ----------------------------------------------------------------------------------- */
@@ -160,7 +158,7 @@ static void expose_ends(const struct sl_app *app, const struct sl_exposition *x)
         const struct sl_worker_state w = sl_worker_state_of(app, i);
         const int64_t age = age_ms(app, i);
 
-        is_queue_up = is_queue_up && (w.queue_rc == SL_OK || w.queue_rc == SL_THROTTLED);
+        is_queue_up = is_queue_up && w.is_queue_up;
         outage_ms = w.outage_ms > outage_ms ? w.outage_ms : outage_ms;
         oldest_ms = age > oldest_ms ? age : oldest_ms;
     }

@@ -119,4 +119,13 @@ static inline uint64_t sl_counts_ended(const struct sl_counts *c)
     return c->loaded + c->duplicates + c->dead_lettered + c->returned;
 }
 
+/* Deliveries whose end is not known yet.  Counters are read one after the other: an end may be among
+ * them whose beginning is not. */
+static inline uint64_t sl_counts_in_flight(const struct sl_counts *c)
+{
+    const uint64_t ended = sl_counts_ended(c);
+
+    return c->received > ended ? c->received - ended : 0;
+}
+
 #endif
