@@ -20,7 +20,7 @@ enum {
     CLOCK_OFF_MS = 60000, /* AWS refuses signatures five minutes off */
 };
 
-/* The endpoint in its parts; curl leaves default ports out of Host, and so must the signature. */
+/* The endpoint in its parts; a default port is left out of Host, and of the signature. */
 struct call_url {
     sl_str host; /* with the port, unless it is the default of the scheme */
     sl_str path; /* as signed: of the endpoint, with a slash at the end */
@@ -140,7 +140,7 @@ static sl_str method_name(enum sl_http_method method)
                                    : SL_STR("DELETE");
 }
 
-/* All header lines, in `a`.  The empty Expect keeps curl from waiting for a 100 (Continue). */
+/* All header lines, in `a`. */
 static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
                            const struct sl_aws_call *call, const struct sl_aws_creds *creds,
                            struct sl_arena *a, struct sl_err *e)
@@ -183,7 +183,7 @@ static sl_rc headers_build(struct call_headers *h, struct sl_aws_caller *c,
     if (call->wants_query_errors) {
         headers_add(h, a, "x-amzn-query-mode", SL_STR("true"));
     }
-    h->lines[h->lines_n++] = has_body ? "Expect:" : call->range; /* NULL is the end */
+    h->lines[h->lines_n++] = call->range; /* NULL is the end */
     if (h->has_failed || url.path.ptr == NULL || path.ptr == NULL) {
         return SL_FAIL(e, SL_NOMEM, "the headers of a request would pass %d bytes",
                        CALL_ARENA_BYTES);

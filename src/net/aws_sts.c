@@ -198,7 +198,7 @@ sl_rc sl_aws_sts_web_identity(const struct sl_aws_sts *sts, const struct sl_aws_
                               struct sl_arena *a, struct sl_aws_creds *ret, struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = STS_BODY_MAX };
-    static const char *const headers[] = { "Content-Type: " STS_TYPE, "Expect:", NULL };
+    static const char *const headers[] = { "Content-Type: " STS_TYPE, NULL };
     const sl_str endpoint = endpoint_of(sts, a);
     const sl_str url = sl_arena_printf(a, "%" SL_FMT "/", SL_ARG(endpoint));
     struct sl_http_request request = { .url = url.ptr,

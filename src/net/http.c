@@ -1,33 +1,40 @@
-/* net/http.c - HTTP requests of one worker, side by side, over libcurl multi. */
+/* net/http.c - HTTP requests of one worker, side by side.
+ *
+ * libcurl makes the connections; what goes over them is written and read here, since of a request
+ * through libcurl two thirds of the time are libcurl's (docs/performance.md).
+ */
 #include "net/http.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <curl/curl.h>
-
+#include "base/clock.h"
 #include "base/json.h"
-#include "net/http_sockets.h"
+#include "net/http_conn.h"
 
 enum {
-    CONNECT_TIMEOUT_MS = 10000,
     KEPT_CONNECTIONS = 256, /* more than are ever busy: a handshake costs as much as ten requests */
-    EXPECT_MAX = 256 << 10, /* bytes reserved for a reply because it says that it is so long */
-    RETRY_AFTER_MAX_MS = 30000, /* whatever a server says */
+    KEPT_MS = 60000,        /* idle; routers on the way forget a connection after some minutes */
+    READ_BYTES = 16 << 10,  /* a record of TLS, which is all that libcurl reads at a time */
+    REQUEST_MAX = 2 << 20,
 };
 
-static const int64_t year_10000_s = 253402300800;
-
-/* One request, from send to done.  Its handle keeps settings between requests. */
+/* One request, from send to done.  It keeps its buffers for the next one. */
 struct sl_http_call {
     struct sl_http_call *next; /* in `idle` or `busy` */
     struct sl_http_call *prev; /* in `busy` */
-    CURL *easy;
-    struct curl_slist *headers;
+    struct sl_http_call *next_fresh;
+    struct sl_http_conn *conn; /* NULL until it begins */
+    struct sl_buf text;        /* of the request */
+    struct sl_buf origin;
+    size_t written; /* of the text */
+    bool is_direct;
+    bool is_again; /* on a new connection, since a kept one was closed */
+    int64_t due_ms;
+    struct sl_http_reading reading;
     struct sl_http_reply reply;
     void (*done)(void *ctx, struct sl_http_reply *reply);
     void *ctx;
-    char error[CURL_ERROR_SIZE];
 };
 
 struct sl_http {
@@ -35,7 +42,18 @@ struct sl_http {
     struct sl_http_sockets sockets;
     struct sl_http_call *idle;
     struct sl_http_call *busy;
+    struct sl_http_call *fresh; /* busy ones that are to begin, the oldest first */
+    struct sl_http_call **fresh_end;
+    struct sl_http_conn *kept; /* connections of no call, the last used first */
+    unsigned kept_n;
+    unsigned completed_n; /* calls in one sl_http_wait */
+    int64_t next_due_ms;  /* no call is due before */
+    char room[READ_BYTES];
 };
+
+/* ---- life ---------------------------------------------------------------------------------------- */
+
+static void on_ready(void *ctx, void *who);
 
 static pthread_once_t curl_started = PTHREAD_ONCE_INIT;
 
@@ -56,20 +74,23 @@ sl_rc sl_http_new(struct sl_http **ret, struct sl_err *e)
         free(h);
         return SL_FAIL(e, SL_NOMEM, "could not start an HTTP client");
     }
-    if (sl_http_sockets_open(&h->sockets, h->multi, e) != SL_OK) {
+    h->fresh_end = &h->fresh;
+    h->next_due_ms = INT64_MAX;
+    if (sl_http_sockets_open(&h->sockets, h->multi, on_ready, h, e) != SL_OK) {
         sl_http_free(h);
         return SL_NOMEM;
     }
-    (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
     *ret = h;
     return SL_OK;
 }
 
 static void call_free(struct sl_http_call *call)
 {
-    curl_easy_cleanup(call->easy);
-    curl_slist_free_all(call->headers);
+    sl_http_conn_close(call->conn);
+    sl_buf_done(&call->reading.line);
     sl_buf_done(&call->reply.body);
+    sl_buf_done(&call->text);
+    sl_buf_done(&call->origin);
     free(call);
 }
 
@@ -82,7 +103,6 @@ void sl_http_free(struct sl_http *h)
     }
     for (struct sl_http_call *call = h->busy; call != NULL; call = next) {
         next = call->next;
-        (void)curl_multi_remove_handle(h->multi, call->easy);
         call->reply.rc = SL_FAIL(&call->reply.err, SL_STOPPED, "the request was aborted");
         call->done(call->ctx, &call->reply);
         call_free(call);
@@ -91,186 +111,96 @@ void sl_http_free(struct sl_http *h)
         next = call->next;
         call_free(call);
     }
+    for (struct sl_http_conn *conn = h->kept, *after; conn != NULL; conn = after) {
+        after = conn->next;
+        sl_http_conn_close(conn);
+    }
     (void)curl_multi_cleanup(h->multi);
     sl_http_sockets_close(&h->sockets);
     free(h);
 }
 
-static size_t call_body(char *bytes, size_t size, size_t n, void *ctx)
+/* ---- kept connections ---------------------------------------------------------------------------- */
+
+/* Close those from one on. */
+static void kept_cut(struct sl_http *h, struct sl_http_conn **at)
 {
-    struct sl_http_call *call = ctx;
+    while (*at != NULL) {
+        struct sl_http_conn *conn = *at;
 
-    sl_buf_add(&call->reply.body, bytes, size * n);
-    return call->reply.body.has_failed ? 0 : size * n;
-}
-
-static bool header_is(sl_str header, const char *name)
-{
-    const size_t n = strlen(name);
-
-    return header.len > n && header.ptr[n] == ':' && strncasecmp(header.ptr, name, n) == 0;
-}
-
-/* Years of more than four digits cannot be signed. */
-int64_t sl_http_server_at_s(const struct sl_http_reply *reply)
-{
-    const time_t at_s = curl_getdate(reply->date, NULL);
-
-    return at_s > 0 && at_s < year_10000_s ? at_s : 0;
-}
-
-/* What is said of the length only saves copies: nothing but what arrives is believed. */
-static void call_expect(struct sl_http_call *call, sl_str length)
-{
-    int64_t n = 0;
-
-    if (sl_str_to_i64(length, &n) && n > 0 && n <= EXPECT_MAX &&
-        (size_t)n + SL_JSON_PADDING <= call->reply.body.max_bytes) {
-        (void)sl_buf_reserve(&call->reply.body, (size_t)n + SL_JSON_PADDING);
+        *at = conn->next;
+        h->kept_n--;
+        sl_http_conn_close(conn);
     }
 }
 
-static size_t call_header(char *bytes, size_t size, size_t n, void *ctx)
+/* The last used stand first: behind one that is too old, all are. */
+static void kept_expire(struct sl_http *h)
 {
-    struct sl_http_call *call = ctx;
-    sl_str header = { bytes, size * n };
+    const int64_t now_ms = sl_clock_now_ms();
+    struct sl_http_conn **at = &h->kept;
 
-    if (header_is(header, "x-amzn-query-error")) {
-        (void)sl_str_cut(&header, ':');
-        const sl_str code = sl_str_trim(sl_str_cut(&header, ';'));
+    while (*at != NULL && now_ms - (*at)->idle_since_ms < KEPT_MS) {
+        at = &(*at)->next;
+    }
+    kept_cut(h, at);
+}
 
-        (void)snprintf(call->reply.error_code, sizeof call->reply.error_code, "%" SL_FMT,
-                       SL_ARG(code));
-    } else if (header_is(header, "date")) {
-        (void)sl_str_cut(&header, ':');
-        header = sl_str_trim(header);
-        (void)snprintf(call->reply.date, sizeof call->reply.date, "%" SL_FMT, SL_ARG(header));
-    } else if (header_is(header, "content-length")) {
-        (void)sl_str_cut(&header, ':');
-        call_expect(call, sl_str_trim(header));
-    } else if (header_is(header, "x-amz-retry-after")) {
-        int64_t wait_ms = 0;
+static struct sl_http_conn *kept_take(struct sl_http *h, const struct sl_http_call *call)
+{
+    const sl_str origin = sl_buf_str(&call->origin);
 
-        (void)sl_str_cut(&header, ':');
-        if (sl_str_to_i64(sl_str_trim(header), &wait_ms) && wait_ms > 0) {
-            call->reply.retry_after_ms =
-                wait_ms < RETRY_AFTER_MAX_MS ? (unsigned)wait_ms : RETRY_AFTER_MAX_MS;
+    kept_expire(h);
+    for (struct sl_http_conn **at = &h->kept; *at != NULL; at = &(*at)->next) {
+        struct sl_http_conn *conn = *at;
+
+        if (conn->is_direct == call->is_direct && sl_str_eq(sl_str_of(conn->origin), origin)) {
+            *at = conn->next;
+            h->kept_n--;
+            return conn;
         }
     }
-    return size * n;
+    return NULL;
 }
 
-/* Settings that stay with the handle from one request to the next. */
-static struct sl_http_call *call_new(void)
+static void kept_add(struct sl_http *h, struct sl_http_conn *conn)
 {
-    struct sl_http_call *call = calloc(1, sizeof *call);
-    const char *ca_bundle = getenv("AWS_CA_BUNDLE");
-    CURL *easy = call != NULL ? curl_easy_init() : NULL;
-
-    if (easy == NULL) {
-        free(call);
-        return NULL;
+    if (h->kept_n >= KEPT_CONNECTIONS) {
+        sl_http_conn_close(conn);
+        return;
     }
-    call->easy = easy;
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, call_body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, call_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-    if (ca_bundle != NULL && *ca_bundle != '\0') {
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, ca_bundle);
-    }
-    return call;
+    conn->user = NULL;
+    conn->is_used = true;
+    conn->idle_since_ms = sl_clock_now_ms();
+    conn->next = h->kept;
+    h->kept = conn;
+    h->kept_n++;
 }
 
-static struct sl_http_call *http_take(struct sl_http *h)
+/* Nothing was asked for: mostly, the server closes it. */
+static void kept_ready(struct sl_http *h, struct sl_http_conn *conn)
 {
-    struct sl_http_call *call = h->idle;
+    struct sl_http_conn **at = &h->kept;
+    bool is_closed = false;
+    size_t n = 0;
 
-    if (call == NULL) {
-        return call_new();
+    if (sl_http_conn_read(conn, h->room, sizeof h->room, &n, &is_closed, NULL) == SL_OK && n == 0 &&
+        !is_closed) {
+        return;
     }
-    h->idle = call->next;
-    return call;
+    while (*at != NULL && *at != conn) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = conn->next;
+        h->kept_n--;
+    }
+    sl_http_conn_close(conn);
 }
 
-static bool call_headers(struct sl_http_call *call, const char *const *headers)
-{
-    curl_slist_free_all(call->headers);
-    call->headers = NULL;
-    for (; *headers != NULL; headers++) {
-        struct curl_slist *longer = curl_slist_append(call->headers, *headers);
+/* ---- ends of calls --------------------------------------------------------------------------------- */
 
-        if (longer == NULL) {
-            return false;
-        }
-        call->headers = longer;
-    }
-    return true;
-}
-
-/* The handle remembers its last request. */
-static bool call_method(CURL *easy, const struct sl_http_request *request)
-{
-    static const char *const custom[] = { [SL_HTTP_PUT] = "PUT", [SL_HTTP_DELETE] = "DELETE" };
-    const char *body = request->body.len > 0 ? request->body.ptr : "";
-
-    if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom[request->method]) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_PROXY, request->is_direct ? "" : NULL) != CURLE_OK) {
-        return false;
-    }
-    if (request->method == SL_HTTP_GET || request->method == SL_HTTP_DELETE) {
-        return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
-    }
-    return curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) ==
-               CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK;
-}
-
-static bool call_prepare(struct sl_http_call *call, const struct sl_http_request *request)
-{
-    call->done = request->done;
-    call->ctx = request->ctx;
-    call->error[0] = '\0';
-    call->reply = (struct sl_http_reply){ 0 };
-    sl_buf_init(&call->reply.body, request->reply_max_bytes + SL_JSON_PADDING);
-    return call_headers(call, request->headers) &&
-           curl_easy_setopt(call->easy, CURLOPT_URL, request->url) == CURLE_OK &&
-           call_method(call->easy, request) &&
-           curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK;
-}
-
-sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request, struct sl_err *e)
-{
-    struct sl_http_call *call = http_take(h);
-
-    if (call == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "could not prepare a request");
-    }
-    if (!call_prepare(call, request) || curl_multi_add_handle(h->multi, call->easy) != CURLM_OK) {
-        call_free(call);
-        return SL_FAIL(e, SL_NOMEM, "could not start a request");
-    }
-    call->prev = NULL;
-    call->next = h->busy;
-    if (h->busy != NULL) {
-        h->busy->prev = call;
-    }
-    h->busy = call;
-    return SL_OK;
-}
-
-static void http_unlink(struct sl_http *h, struct sl_http_call *call)
+static void call_unlink(struct sl_http *h, struct sl_http_call *call)
 {
     *(call->prev != NULL ? &call->prev->next : &h->busy) = call->next;
     if (call->next != NULL) {
@@ -280,82 +210,305 @@ static void http_unlink(struct sl_http *h, struct sl_http_call *call)
     h->idle = call;
 }
 
-/* "https://host:443" of a URL.  What follows may be a message's own word, the key of an object, say,
- * and none of that gets into an error. */
-static int origin_len(const char *url)
+/* `done` may send again, and be given this very call. */
+static void call_end(struct sl_http *h, struct sl_http_call *call)
 {
-    const char *host = strstr(url, "://");
+    struct sl_http_reply reply;
+    char *padding = sl_buf_reserve(&call->reply.body, SL_JSON_PADDING);
 
-    return (int)(host == NULL ? 0 : (size_t)(host + 3 - url) + strcspn(host + 3, "/?#"));
+    if (padding != NULL) {
+        memset(padding, 0, SL_JSON_PADDING);
+    } else if (call->reply.rc == SL_OK) {
+        call->reply.rc = SL_FAIL(&call->reply.err, SL_NOMEM, "memory for a reply ran out");
+    }
+    call_unlink(h, call);
+    h->completed_n++;
+    reply = call->reply;
+    call->reply = (struct sl_http_reply){ 0 };
+    call->done(call->ctx, &reply);
+    sl_buf_done(&reply.body);
 }
 
-static void call_outcome(struct sl_http_call *call, CURLcode result)
+static void call_fail(struct sl_http *h, struct sl_http_call *call, const char *what,
+                      const struct sl_err *why)
 {
     struct sl_http_reply *reply = &call->reply;
-    const char *why = call->error[0] != '\0' ? call->error : curl_easy_strerror(result);
-    char *room = sl_buf_reserve(&reply->body, SL_JSON_PADDING);
-    long status = 0;
-    const char *url = NULL;
-    int url_n;
 
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
-    url = url != NULL ? url : "";
-    url_n = origin_len(url);
-    reply->status = (int)status;
-    if (room == NULL) {
-        reply->rc = SL_FAIL(&reply->err, SL_NOMEM, "the reply of %.*s is over %zu bytes", url_n,
-                            url, reply->body.max_bytes - SL_JSON_PADDING);
+    reply->rc = SL_FAIL(&reply->err, why->rc, "%s %" SL_FMT ": %.600s", what,
+                        SL_ARG(sl_buf_str(&call->origin)), why->msg);
+    call_end(h, call);
+}
+
+static void call_drop(struct sl_http_call *call)
+{
+    sl_http_conn_close(call->conn);
+    call->conn = NULL;
+}
+
+static void http_begin_soon(struct sl_http *h, struct sl_http_call *call)
+{
+    call->written = 0;
+    call->next_fresh = NULL;
+    *h->fresh_end = call;
+    h->fresh_end = &call->next_fresh;
+}
+
+/* A server closes what is idle when it likes, also at the moment when a request is sent. */
+static void call_lose(struct sl_http *h, struct sl_http_call *call, const struct sl_err *why)
+{
+    const bool was_closed = call->conn->is_used && !call->reading.is_begun && !call->is_again &&
+                            why->rc == SL_DISCONNECTED;
+
+    call_drop(call);
+    if (was_closed) {
+        call->is_again = true;
+        http_begin_soon(h, call);
         return;
     }
-    memset(room, 0, SL_JSON_PADDING);
-    if (result == CURLE_OPERATION_TIMEDOUT) {
-        reply->rc = SL_FAIL(&reply->err, SL_TIMEOUT, "no answer from %.*s in time (curl %d: %s)",
-                            url_n, url, (int)result, why);
-    } else if (result != CURLE_OK) {
-        reply->rc = SL_FAIL(&reply->err, SL_DISCONNECTED, "could not reach %.*s (curl %d: %s)",
-                            url_n, url, (int)result, why);
+    call_fail(h, call, "no answer from", why);
+}
+
+static void call_complete(struct sl_http *h, struct sl_http_call *call, bool is_clean)
+{
+    struct sl_http_conn *conn = call->conn;
+
+    call->conn = NULL;
+    if (is_clean && !call->reading.is_last && call->written == call->text.len) {
+        kept_add(h, conn);
+    } else {
+        sl_http_conn_close(conn);
+    }
+    call_end(h, call);
+}
+
+/* ---- bytes --------------------------------------------------------------------------------------- */
+
+static bool call_write(struct sl_http *h, struct sl_http_call *call)
+{
+    const sl_str rest = { call->text.ptr + call->written, call->text.len - call->written };
+    struct sl_err why;
+    size_t n = 0;
+
+    if (sl_http_conn_write(call->conn, rest, &n, &why) != SL_OK) {
+        call_lose(h, call, &why);
+        return false;
+    }
+    call->written += n;
+    return true;
+}
+
+/* Read one piece.  Returns: whether there may be more for this call. */
+static bool call_read(struct sl_http *h, struct sl_http_call *call)
+{
+    bool is_closed = false;
+    size_t taken = 0;
+    size_t n = 0;
+    struct sl_err why;
+    sl_rc rc = sl_http_conn_read(call->conn, h->room, sizeof h->room, &n, &is_closed, &why);
+
+    if (rc == SL_OK && is_closed) {
+        rc = sl_http_reading_end(&call->reading, &why);
+    } else if (rc == SL_OK) {
+        rc = sl_http_reading_take(&call->reading, (sl_str){ h->room, n }, &taken, &why);
+    }
+    if (rc != SL_OK) {
+        call_lose(h, call, &why);
+        return false;
+    }
+    if (call->reading.part == SL_HTTP_DONE) {
+        call_complete(h, call, taken == n && !is_closed);
+        return false;
+    }
+    return n > 0;
+}
+
+static void on_ready(void *ctx, void *who)
+{
+    struct sl_http *h = ctx;
+    struct sl_http_conn *conn = who;
+    struct sl_http_call *call = conn->user;
+
+    if (call == NULL) {
+        kept_ready(h, conn);
+        return;
+    }
+    if (call->written < call->text.len && !call_write(h, call)) {
+        return;
+    }
+    while (call_read(h, call)) {
     }
 }
 
-/* Hand out what is complete.  Returns: how many requests that were. */
-static unsigned http_complete(struct sl_http *h)
+/* ---- beginnings ------------------------------------------------------------------------------------ */
+
+static struct sl_http_call *http_take(struct sl_http *h)
 {
-    unsigned completed = 0;
+    struct sl_http_call *call = h->idle;
+
+    if (call == NULL) {
+        return calloc(1, sizeof *call);
+    }
+    h->idle = call->next;
+    return call;
+}
+
+static sl_rc call_prepare(struct sl_http_call *call, const struct sl_http_request *request,
+                          struct sl_err *e)
+{
+    call->done = request->done;
+    call->ctx = request->ctx;
+    call->is_direct = request->is_direct;
+    call->is_again = false;
+    call->due_ms = sl_clock_now_ms() + request->timeout_ms;
+    call->text.max_bytes = call->origin.max_bytes = REQUEST_MAX;
+    sl_buf_reset(&call->text);
+    sl_buf_reset(&call->origin);
+    sl_buf_add_str(&call->origin, sl_http_origin(request->url));
+    SL_TRY(sl_buf_rc(&call->origin, e));
+    call->reply = (struct sl_http_reply){ 0 };
+    sl_buf_init(&call->reply.body, request->reply_max_bytes + SL_JSON_PADDING);
+    sl_http_reading_begin(&call->reading, &call->reply);
+    return sl_http_request_write(request, &call->text, e);
+}
+
+sl_rc sl_http_send(struct sl_http *h, const struct sl_http_request *request, struct sl_err *e)
+{
+    struct sl_http_call *call = http_take(h);
+    sl_rc rc;
+
+    if (call == NULL) {
+        return SL_FAIL(e, SL_NOMEM, "could not prepare a request");
+    }
+    rc = call_prepare(call, request, e);
+    if (rc != SL_OK) {
+        call_free(call);
+        return rc;
+    }
+    call->prev = NULL;
+    call->next = h->busy;
+    if (h->busy != NULL) {
+        h->busy->prev = call;
+    }
+    h->busy = call;
+    if (call->due_ms < h->next_due_ms) {
+        h->next_due_ms = call->due_ms;
+    }
+    http_begin_soon(h, call);
+    return SL_OK;
+}
+
+static void call_begin(struct sl_http *h, struct sl_http_call *call)
+{
+    struct sl_err why;
+
+    call->conn = call->is_again ? NULL : kept_take(h, call);
+    if (call->conn != NULL) {
+        call->conn->user = call;
+        (void)call_write(h, call);
+        return;
+    }
+    if (sl_http_conn_open(h->multi, &h->sockets, sl_buf_str(&call->origin), call->is_direct,
+                          &call->conn, &why) != SL_OK) {
+        call_fail(h, call, "could not reach", &why);
+        return;
+    }
+    call->conn->user = call;
+}
+
+static void http_begin(struct sl_http *h)
+{
+    while (h->fresh != NULL) {
+        struct sl_http_call *call = h->fresh;
+
+        h->fresh = call->next_fresh;
+        if (h->fresh == NULL) {
+            h->fresh_end = &h->fresh;
+        }
+        call_begin(h, call);
+    }
+}
+
+static sl_rc connect_outcome(const struct sl_http_conn *conn, CURLcode result, struct sl_err *e)
+{
+    return SL_FAIL(e, result == CURLE_OPERATION_TIMEDOUT ? SL_TIMEOUT : SL_DISCONNECTED,
+                   "curl %d: %s", (int)result,
+                   conn->error[0] != '\0' ? conn->error : curl_easy_strerror(result));
+}
+
+/* What libcurl has connected, or could not. */
+static void http_connected(struct sl_http *h)
+{
     int queued;
     CURLMsg *message;
 
     while ((message = curl_multi_info_read(h->multi, &queued)) != NULL) {
-        CURL *easy = message->easy_handle;
+        struct sl_http_conn *conn = NULL;
         const CURLcode result = message->data.result;
-        struct sl_http_call *call = NULL;
-        struct sl_http_reply reply;
+        struct sl_http_call *call;
+        struct sl_err why;
+        sl_rc rc;
 
         if (message->msg != CURLMSG_DONE) {
             continue;
         }
-        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
-        (void)curl_multi_remove_handle(h->multi, easy);
-        call_outcome(call, result);
-        http_unlink(h, call);
-        /* `done` may send again and be given this very call. */
-        reply = call->reply;
-        call->reply = (struct sl_http_reply){ 0 };
-        call->done(call->ctx, &reply);
-        sl_buf_done(&reply.body);
-        completed++;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&conn);
+        call = conn->user;
+        rc = result != CURLE_OK ? connect_outcome(conn, result, &why)
+                                : sl_http_conn_begin(conn, &why);
+        if (rc == SL_OK) {
+            (void)call_write(h, call);
+        } else {
+            call_drop(call);
+            call_fail(h, call, "could not reach", &why);
+        }
     }
-    return completed;
+}
+
+/* ---- time ---------------------------------------------------------------------------------------- */
+
+static void call_expire(struct sl_http *h, struct sl_http_call *call)
+{
+    struct sl_err why;
+
+    (void)SL_FAIL(&why, SL_TIMEOUT, "the deadline passed");
+    call_drop(call);
+    call_fail(h, call, "no answer from", &why);
+}
+
+static void http_expire(struct sl_http *h)
+{
+    const int64_t now_ms = sl_clock_now_ms();
+    struct sl_http_call *next;
+
+    if (now_ms < h->next_due_ms) {
+        return;
+    }
+    kept_expire(h);
+    h->next_due_ms = INT64_MAX;
+    for (struct sl_http_call *call = h->busy; call != NULL; call = next) {
+        next = call->next;
+        if (now_ms >= call->due_ms) {
+            call_expire(h, call);
+        } else if (call->due_ms < h->next_due_ms) {
+            h->next_due_ms = call->due_ms;
+        }
+    }
 }
 
 short sl_http_wait(struct sl_http *h, int fd, short events, int64_t due_ms)
 {
     short ready;
 
-    sl_http_sockets_tick(&h->sockets); /* what was sent since begins here */
+    h->completed_n = 0;
+    http_begin(h);
+    sl_http_sockets_tick(&h->sockets);
+    http_connected(h);
+    http_expire(h);
     /* What was completed may be what the caller waits for. */
-    ready = sl_http_sockets_wait(&h->sockets, fd, events, http_complete(h) > 0 ? 0 : due_ms);
-    (void)http_complete(h);
+    due_ms = h->completed_n > 0 ? 0 : due_ms < h->next_due_ms ? due_ms : h->next_due_ms;
+    ready = sl_http_sockets_wait(&h->sockets, fd, events, due_ms);
+    http_connected(h);
+    http_begin(h); /* what was sent in `done` */
     return ready;
 }
 

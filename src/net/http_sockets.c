@@ -1,6 +1,7 @@
-/* net/http_sockets.c - the sockets and the timer of libcurl, watched together. */
+/* net/http_sockets.c - sockets of connections, and those of libcurl, watched together. */
 #include "net/http_sockets.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,32 @@ enum {
     LONGEST_WAIT_MS = 60000,
 };
 
+/* ---- what is watched ---------------------------------------------------------------------------- */
+
+/* An event carries the eventfd's 0, a socket of libcurl, or a pointer, which is even. */
+static uint64_t word_of_socket(int fd)
+{
+    return (uint64_t)(unsigned)fd << 1 | 1;
+}
+
+sl_rc sl_http_sockets_watch(struct sl_http_sockets *s, int fd, void *who, bool wants_write,
+                            struct sl_err *e)
+{
+    struct epoll_event event = { .events = EPOLLIN | (wants_write ? EPOLLOUT : 0U),
+                                 .data.u64 = (uintptr_t)who };
+
+    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0 &&
+        (errno != ENOENT || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)) {
+        return SL_FAIL(e, SL_NOMEM, "could not watch a socket");
+    }
+    return SL_OK;
+}
+
+void sl_http_sockets_leave(struct sl_http_sockets *s, int fd)
+{
+    (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* ---- what libcurl tells ------------------------------------------------------------------------ */
 
 /* `known` is what curl_multi_assign has put there: not NULL once the socket is watched. */
@@ -22,7 +49,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
     struct epoll_event event = {
         .events = ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0U) |
                   ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0U),
-        .data.fd = fd,
+        .data.u64 = word_of_socket(fd),
     };
 
     (void)easy;
@@ -46,17 +73,19 @@ static int on_timer(CURLM *multi, long wait_ms, void *ctx)
     return 0;
 }
 
-sl_rc sl_http_sockets_open(struct sl_http_sockets *s, CURLM *multi, struct sl_err *e)
+sl_rc sl_http_sockets_open(struct sl_http_sockets *s, CURLM *multi, sl_http_ready *ready, void *ctx,
+                           struct sl_err *e)
 {
     struct epoll_event waking = { .events = EPOLLIN };
 
     *s = (struct sl_http_sockets){
         .multi = multi,
+        .ready = ready,
+        .ctx = ctx,
         .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
         .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .due_ms = INT64_MAX,
     };
-    waking.data.fd = s->wake_fd;
     if (s->epoll_fd < 0 || s->wake_fd < 0 ||
         epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->wake_fd, &waking) != 0) {
         return SL_FAIL(e, SL_NOMEM, "could not watch the sockets of an HTTP client");
@@ -93,14 +122,17 @@ static void sockets_act(struct sl_http_sockets *s, int wait_ms)
     const int n = epoll_wait(s->epoll_fd, events, EVENTS_MAX, wait_ms);
 
     for (int i = 0; i < n; i++) {
-        int running;
+        const uint64_t word = events[i].data.u64;
         eventfd_t wakes;
+        int running;
 
-        if (events[i].data.fd == s->wake_fd) {
+        if (word == 0) {
             (void)eventfd_read(s->wake_fd, &wakes);
-        } else {
-            (void)curl_multi_socket_action(s->multi, events[i].data.fd,
+        } else if ((word & 1) != 0) {
+            (void)curl_multi_socket_action(s->multi, (int)(word >> 1),
                                            events_to_curl(events[i].events), &running);
+        } else {
+            s->ready(s->ctx, (void *)(uintptr_t)word);
         }
     }
 }

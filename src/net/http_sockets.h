@@ -1,8 +1,5 @@
-/* net/http_sockets.h - the sockets and the timer of libcurl, watched together.
- *
- * curl_multi_poll looks at every request each time it is called, so that a request costs the more
- * the more there are; here only those are looked at that have something.
- * Source: libcurl, curl_multi_socket_action(3).
+/* net/http_sockets.h - sockets of connections, and the sockets and timer of libcurl, which opens
+ * them: watched together.
  */
 #ifndef SLUICE_NET_HTTP_SOCKETS_H
 #define SLUICE_NET_HTTP_SOCKETS_H
@@ -10,20 +7,36 @@
 #include <curl/curl.h>
 
 #include "base/err.h"
+#include "base/str.h"
+
+/* Something has come for `who`, or it can be written to, or is closed. */
+typedef void sl_http_ready(void *ctx, void *who);
 
 struct sl_http_sockets {
     CURLM *multi;
+    sl_http_ready *ready;
+    void *ctx; /* of ready */
     int epoll_fd;
     int wake_fd;    /* an eventfd, of sl_http_sockets_wake */
     int64_t due_ms; /* libcurl's timer; INT64_MAX = none */
 };
 
-/* Watch the sockets of `multi` from now on.
+/* Watch the sockets of `multi` from now on; of those that are watched for others, call `ready`.
  *
  * Owns:    multi is borrowed; end with sl_http_sockets_close, also after a failure
  * Errors:  SL_NOMEM (retry) no descriptors are left
  */
-sl_rc sl_http_sockets_open(struct sl_http_sockets *s, CURLM *multi, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_http_sockets_open(struct sl_http_sockets *s, CURLM *multi, sl_http_ready *ready, void *ctx,
+                           struct sl_err *e) SL_MUST_CHECK;
+
+/* Watch a socket for `who`, or change what for; `ready` may end `who`, but nobody else.
+ *
+ * Shape:   who is a pointer to something aligned; it is borrowed until sl_http_sockets_leave
+ * Errors:  SL_NOMEM (retry)
+ */
+sl_rc sl_http_sockets_watch(struct sl_http_sockets *s, int fd, void *who, bool wants_write,
+                            struct sl_err *e) SL_MUST_CHECK;
+void sl_http_sockets_leave(struct sl_http_sockets *s, int fd);
 
 /* Let libcurl do what its timer wants. */
 void sl_http_sockets_tick(struct sl_http_sockets *s);
