@@ -20,8 +20,10 @@ void sl_concurrency_init(struct sl_concurrency *c, unsigned first, unsigned max)
  *
  * One more in flight for each, so that they double with every round trip, until an answer takes twice
  * its time: somebody on the way has enough to do, and each connection more costs memory and makes
- * nothing faster.  From then on it is one up or down in a round trip; down to one, whose time is the
- * new measure. */
+ * nothing faster.  From then on it is one up or down in a round trip; down to one, whose times become
+ * the measure by and by.
+ *
+ * Shape:   took_us is the time of the answer alone, as sl_http_reply has it */
 void sl_concurrency_more(struct sl_concurrency *c, int64_t took_us);
 
 /* There was not enough to ask for: one fewer. */

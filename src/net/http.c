@@ -10,12 +10,10 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "net/http_conn.h"
+#include "net/http_pool.h"
 
 enum {
-    KEPT_CONNECTIONS = 256, /* more than are ever busy: a handshake costs as much as ten requests */
-    KEPT_MS = 60000,        /* idle; routers on the way forget a connection after some minutes */
-    READ_BYTES = 16 << 10,  /* a record of TLS, which is all that libcurl reads at a time */
+    READ_BYTES = 16 << 10, /* a record of TLS, which is all that libcurl reads at a time */
     REQUEST_MAX = 2 << 20,
 };
 
@@ -31,6 +29,7 @@ struct sl_http_call {
     bool is_direct;
     bool is_again; /* on a new connection, since a kept one was closed */
     int64_t due_ms;
+    int64_t begun_us; /* to write */
     struct sl_http_reading reading;
     struct sl_http_reply reply;
     void (*done)(void *ctx, struct sl_http_reply *reply);
@@ -44,10 +43,9 @@ struct sl_http {
     struct sl_http_call *busy;
     struct sl_http_call *fresh; /* busy ones that are to begin, the oldest first */
     struct sl_http_call **fresh_end;
-    struct sl_http_conn *kept; /* connections of no call, the last used first */
-    unsigned kept_n;
-    unsigned completed_n; /* calls in one sl_http_wait */
-    int64_t next_due_ms;  /* no call is due before */
+    struct sl_http_pool kept; /* connections of no call */
+    unsigned completed_n;     /* calls in one sl_http_wait */
+    int64_t next_due_ms;      /* no call is due before */
     char room[READ_BYTES];
 };
 
@@ -111,91 +109,10 @@ void sl_http_free(struct sl_http *h)
         next = call->next;
         call_free(call);
     }
-    for (struct sl_http_conn *conn = h->kept, *after; conn != NULL; conn = after) {
-        after = conn->next;
-        sl_http_conn_close(conn);
-    }
+    sl_http_pool_end(&h->kept);
     (void)curl_multi_cleanup(h->multi);
     sl_http_sockets_close(&h->sockets);
     free(h);
-}
-
-/* ---- kept connections ---------------------------------------------------------------------------- */
-
-/* Close those from one on. */
-static void kept_cut(struct sl_http *h, struct sl_http_conn **at)
-{
-    while (*at != NULL) {
-        struct sl_http_conn *conn = *at;
-
-        *at = conn->next;
-        h->kept_n--;
-        sl_http_conn_close(conn);
-    }
-}
-
-/* The last used stand first: behind one that is too old, all are. */
-static void kept_expire(struct sl_http *h)
-{
-    const int64_t now_ms = sl_clock_now_ms();
-    struct sl_http_conn **at = &h->kept;
-
-    while (*at != NULL && now_ms - (*at)->idle_since_ms < KEPT_MS) {
-        at = &(*at)->next;
-    }
-    kept_cut(h, at);
-}
-
-static struct sl_http_conn *kept_take(struct sl_http *h, const struct sl_http_call *call)
-{
-    const sl_str origin = sl_buf_str(&call->origin);
-
-    kept_expire(h);
-    for (struct sl_http_conn **at = &h->kept; *at != NULL; at = &(*at)->next) {
-        struct sl_http_conn *conn = *at;
-
-        if (conn->is_direct == call->is_direct && sl_str_eq(sl_str_of(conn->origin), origin)) {
-            *at = conn->next;
-            h->kept_n--;
-            return conn;
-        }
-    }
-    return NULL;
-}
-
-static void kept_add(struct sl_http *h, struct sl_http_conn *conn)
-{
-    if (h->kept_n >= KEPT_CONNECTIONS) {
-        sl_http_conn_close(conn);
-        return;
-    }
-    conn->user = NULL;
-    conn->is_used = true;
-    conn->idle_since_ms = sl_clock_now_ms();
-    conn->next = h->kept;
-    h->kept = conn;
-    h->kept_n++;
-}
-
-/* Nothing was asked for: mostly, the server closes it. */
-static void kept_ready(struct sl_http *h, struct sl_http_conn *conn)
-{
-    struct sl_http_conn **at = &h->kept;
-    bool is_closed = false;
-    size_t n = 0;
-
-    if (sl_http_conn_read(conn, h->room, sizeof h->room, &n, &is_closed, NULL) == SL_OK && n == 0 &&
-        !is_closed) {
-        return;
-    }
-    while (*at != NULL && *at != conn) {
-        at = &(*at)->next;
-    }
-    if (*at != NULL) {
-        *at = conn->next;
-        h->kept_n--;
-    }
-    sl_http_conn_close(conn);
 }
 
 /* ---- ends of calls --------------------------------------------------------------------------------- */
@@ -221,6 +138,7 @@ static void call_end(struct sl_http *h, struct sl_http_call *call)
     } else if (call->reply.rc == SL_OK) {
         call->reply.rc = SL_FAIL(&call->reply.err, SL_NOMEM, "memory for a reply ran out");
     }
+    call->reply.took_us = sl_clock_now_us() - call->begun_us;
     call_unlink(h, call);
     h->completed_n++;
     reply = call->reply;
@@ -274,7 +192,7 @@ static void call_complete(struct sl_http *h, struct sl_http_call *call, bool is_
 
     call->conn = NULL;
     if (is_clean && !call->reading.is_last && call->written == call->text.len) {
-        kept_add(h, conn);
+        sl_http_pool_add(&h->kept, conn);
     } else {
         sl_http_conn_close(conn);
     }
@@ -289,6 +207,9 @@ static bool call_write(struct sl_http *h, struct sl_http_call *call)
     struct sl_err why;
     size_t n = 0;
 
+    if (call->written == 0) {
+        call->begun_us = sl_clock_now_us();
+    }
     if (sl_http_conn_write(call->conn, rest, &n, &why) != SL_OK) {
         call_lose(h, call, &why);
         return false;
@@ -329,7 +250,7 @@ static void on_ready(void *ctx, void *who)
     struct sl_http_call *call = conn->user;
 
     if (call == NULL) {
-        kept_ready(h, conn);
+        sl_http_pool_ready(&h->kept, conn);
         return;
     }
     if (call->written < call->text.len && !call_write(h, call)) {
@@ -401,7 +322,9 @@ static void call_begin(struct sl_http *h, struct sl_http_call *call)
 {
     struct sl_err why;
 
-    call->conn = call->is_again ? NULL : kept_take(h, call);
+    call->conn = call->is_again
+                     ? NULL
+                     : sl_http_pool_take(&h->kept, sl_buf_str(&call->origin), call->is_direct);
     if (call->conn != NULL) {
         call->conn->user = call;
         (void)call_write(h, call);
@@ -483,7 +406,7 @@ static void http_expire(struct sl_http *h)
     if (now_ms < h->next_due_ms) {
         return;
     }
-    kept_expire(h);
+    sl_http_pool_expire(&h->kept);
     h->next_due_ms = INT64_MAX;
     for (struct sl_http_call *call = h->busy; call != NULL; call = next) {
         next = call->next;

@@ -11,6 +11,7 @@ struct sl_http_reply {
                * SL_STOPPED */
     struct sl_err err;  /* when rc is not SL_OK */
     int status;         /* of HTTP */
+    int64_t took_us;    /* from when it was sent, on a connection that was there, to its end */
     struct sl_buf body; /* padded for sl_json_parse; the receiver may keep it, and then zeroes it */
     char date[40];      /* header Date, as it came; see sl_http_server_at_s */
     unsigned retry_after_ms; /* header x-amz-retry-after, 30 s at most; 0 = not said */

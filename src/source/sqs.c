@@ -77,7 +77,6 @@ struct sqs_receive {
     struct sqs_source *s;
     unsigned asked;
     int64_t started_ms;
-    int64_t started_us;
     struct sl_sqs_attempt attempt; /* of a FIFO queue */
 };
 
@@ -194,13 +193,14 @@ static void receive_settle(struct sqs_source *s, struct sqs_receive *receive, un
 }
 
 /* Ask again at once only if the queue made us wait, or had something. */
-static void receive_pace(struct sqs_source *s, const struct sqs_receive *receive, unsigned n)
+static void receive_pace(struct sqs_source *s, const struct sqs_receive *receive, unsigned n,
+                         int64_t took_us)
 {
     const int64_t now_ms = sl_clock_now_ms();
 
     s->was_empty = n == 0;
     if (n >= receive->asked) {
-        sl_concurrency_more(&s->in_flight, sl_clock_now_us() - receive->started_us);
+        sl_concurrency_more(&s->in_flight, took_us);
     } else if (n == 0) {
         sl_concurrency_reset(&s->in_flight);
     } else if (2 * n < receive->asked) { /* each costs money */
@@ -248,7 +248,7 @@ static sl_rc reply_read(struct sqs_source *s, struct sqs_receive *receive,
     sl_count(&s->settings.counters->received, n);
     sl_count(&s->settings.counters->received_bytes, n > 0 ? http->body.len : 0);
     s->reply_bytes = recent_max(s->reply_bytes, http->body.cap + tree.held_bytes);
-    receive_pace(s, receive, n);
+    receive_pace(s, receive, n, http->took_us);
     receive_settle(s, receive, n);
     kept = drop_altered(s, messages, n);
     if (kept > 0) {
@@ -395,9 +395,7 @@ static void receive_start(struct sqs_source *s)
         s->receive_due_ms = sl_clock_now_ms() + 100;
         return;
     }
-    *receive = (struct sqs_receive){
-        .s = s, .asked = asked, .started_ms = sl_clock_now_ms(), .started_us = sl_clock_now_us()
-    };
+    *receive = (struct sqs_receive){ .s = s, .asked = asked, .started_ms = sl_clock_now_ms() };
     if (s->settings.is_fifo) {
         receive->attempt = sl_sqs_attempt_next(&s->attempts, receive->started_ms,
                                                (int64_t)s->settings.visibility_timeout_s * 1000);

@@ -24,7 +24,6 @@ struct lease_call {
     struct sl_leases *l;
     struct sl_lease *lease;
     enum sl_lease_state about; /* HELD is a heartbeat */
-    int64_t started_us;
     unsigned n;
     struct sl_lease_entry *entries[SL_SQS_BATCH];
 };
@@ -331,7 +330,7 @@ static sl_rc call_read(struct lease_call *call, struct sl_http_reply *reply, str
     if (rc == SL_OK) {
         sl_backoff_reset(&call->l->backoff);
         if (call->about != SL_LEASE_HELD) {
-            sl_concurrency_more(&call->l->in_flight, sl_clock_now_us() - call->started_us);
+            sl_concurrency_more(&call->l->in_flight, reply->took_us);
         }
         call_entries(call, failures, failures_n);
         call->lease->retry_due_ms = failures_n > 0 ? sl_clock_now_ms() + RETRY_MS : 0;
@@ -443,9 +442,7 @@ static void lease_send(struct sl_leases *l, struct sl_lease *lease, enum sl_leas
         lease->retry_due_ms = sl_clock_now_ms() + RETRY_MS;
         return;
     }
-    *call = (struct lease_call){
-        .l = l, .lease = lease, .about = about, .started_us = sl_clock_now_us()
-    };
+    *call = (struct lease_call){ .l = l, .lease = lease, .about = about };
     for (unsigned i = 0; i < lease->n; i++) {
         if (lease->entries[i].state == about) {
             call->entries[call->n++] = &lease->entries[i];

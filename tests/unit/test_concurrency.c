@@ -49,7 +49,7 @@ static void answers_that_are_slow_for_good_become_the_measure(void **state)
     for (unsigned i = 0; i < 8; i++) {
         sl_concurrency_more(&c, 1000);
     }
-    for (unsigned i = 0; i < 400; i++) {
+    for (unsigned i = 0; i < 4000; i++) {
         sl_concurrency_more(&c, 100000);
     }
     assert_int_equal(c.target, 64);
