@@ -521,6 +521,13 @@ def test_a_duplicate_is_given_out_again(own, fake):
     assert (report["receives"], report["undone_deletes"], report["deleted"]) == (3, 1, 1)
 
 
+def test_a_poll_that_waits_is_one_call(own, fake):
+    q = own()
+    before = fake.calls()["ReceiveMessage"]
+    assert q.receive(WaitTimeSeconds=1) == []
+    assert fake.calls()["ReceiveMessage"] == before + 1
+
+
 def test_a_message_stands_twice_in_one_reply(own, fake):
     q = own()
     q.send(["x"])

@@ -19,7 +19,7 @@ static struct action {
     one_fn single;
     one_fn batch;
     bool has_no_queue; /* or one that may be missing */
-    uint64_t runs;
+    uint64_t calls_n;
 } actions[] = {
     { .name = "ReceiveMessage", .run = fake_receive },
     { .name = "DeleteMessageBatch", .batch = fake_delete_one },
@@ -147,7 +147,7 @@ enum fake_error fake_action_run(struct fake_call *c, sl_str action)
     if (a == actions + ACTIONS_N) {
         return FAKE_ERROR_NO_ACTION;
     }
-    a->runs++;
+    a->calls_n += !c->is_again;
     url = fake_text_of(c->request, "QueueUrl");
     c->queue = url.ptr == NULL ? NULL : fake_queue_find(c->queues, fake_queue_url_name(url));
     if (c->queue == NULL && !a->has_no_queue) {
@@ -163,7 +163,7 @@ void fake_action_write_counts(struct sl_buf *out)
 {
     for (size_t i = 0; i < ACTIONS_N; i++) {
         sl_buf_printf(out, "%s\"%s\":%ju", i > 0 ? "," : "", actions[i].name,
-                      (uintmax_t)actions[i].runs);
+                      (uintmax_t)actions[i].calls_n);
     }
 }
 

@@ -37,6 +37,7 @@ struct fake_call {
     const char *origin;            /* "http://127.0.0.1:9324", for queue URLs */
     const struct sl_json *request; /* an object */
     struct sl_buf *out;
+    bool is_again;            /* it has asked to wait, and is run again */
     bool is_last;             /* its wait is over */
     struct fake_queue *queue; /* that it names; set before the action runs */
     int64_t wait_ms;          /* with FAKE_WAIT */
@@ -45,7 +46,7 @@ struct fake_call {
 /* Run an action by its name. */
 enum fake_error fake_action_run(struct fake_call *c, sl_str action);
 
-/* How often each action was run, as members of a JSON object. */
+/* How often each action was called, as members of a JSON object; a wait in between does not count. */
 void fake_action_write_counts(struct sl_buf *out);
 
 const struct fake_error_row *fake_error_row(enum fake_error error);

@@ -237,6 +237,7 @@ static void conn_act(struct fake_server *s, struct conn *c, bool is_last)
                               .random = &s->faults.random,
                               .origin = s->origin,
                               .out = &s->reply,
+                              .is_again = c->state == CONN_POLLING,
                               .is_last = is_last };
     enum fake_error error = FAKE_ERROR_NOT_JSON;
 
