@@ -28,6 +28,7 @@ struct sl_app_depth {
     _Atomic int64_t visible;
     _Atomic int64_t in_flight;
     _Atomic int64_t delayed;
+    _Atomic int64_t retention_s;
     _Atomic int64_t asked_at_ms; /* wall clock; 0: it has not said yet */
 };
 

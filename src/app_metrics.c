@@ -180,6 +180,7 @@ static void expose_depth(const struct sl_app *app, const struct sl_exposition *x
                    { "delayed", atomic_load(&d->delayed) } };
 
     const int64_t asked_at_ms = atomic_load(&d->asked_at_ms);
+    const int64_t retention_s = atomic_load(&d->retention_s);
 
     if (asked_at_ms == 0) {
         return;
@@ -191,6 +192,20 @@ static void expose_depth(const struct sl_app *app, const struct sl_exposition *x
         sl_expose_sample(x, SL_FAMILY_queue, &labels, (double)states[i].n);
     }
     sl_expose(x, SL_FAMILY_queue_asked, (double)asked_at_ms / 1000);
+    sl_expose_family(x, SL_FAMILY_queue_retention);
+    if (retention_s > 0) { /* not every server says it */
+        sl_expose_sample(x, SL_FAMILY_queue_retention, NULL, (double)retention_s);
+    }
+}
+
+static void expose_credentials(struct sl_app *app, const struct sl_exposition *x)
+{
+    const int64_t expires_at_ms = sl_aws_refresher_expires_at_ms(&app->refresher);
+
+    sl_expose_family(x, SL_FAMILY_credentials);
+    if (expires_at_ms > 0) {
+        sl_expose_sample(x, SL_FAMILY_credentials, NULL, (double)expires_at_ms / 1000);
+    }
 }
 
 static void expose_worker_stages(const struct sl_app *app, const struct sl_exposition *x)
@@ -288,6 +303,7 @@ static void expose_run(struct sl_app *app, const struct sl_exposition *x)
     expose_histograms(app, x);
     expose_ends(app, x);
     expose_depth(app, x);
+    expose_credentials(app, x);
     expose_worker_stages(app, x);
     expose_worker(app, x, SL_FAMILY_worker_still);
     expose_worker(app, x, SL_FAMILY_worker_stall);

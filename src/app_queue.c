@@ -16,6 +16,7 @@ sl_rc sl_app_queue_ask(struct sl_app *app, struct sl_sqs_attributes *ret, struct
         atomic_store(&app->depth.visible, ret->visible);
         atomic_store(&app->depth.in_flight, ret->not_visible);
         atomic_store(&app->depth.delayed, ret->delayed);
+        atomic_store(&app->depth.retention_s, ret->retention_s);
         atomic_store(&app->depth.asked_at_ms, sl_clock_at_ms());
     }
     return rc;

@@ -200,6 +200,17 @@ sl_rc sl_aws_refresher_open(struct sl_aws_refresher *r, const struct sl_config *
     return SL_OK;
 }
 
+int64_t sl_aws_refresher_expires_at_ms(struct sl_aws_refresher *r)
+{
+    SL_AUTO(sl_aws_snapshot_freep) struct sl_aws_snapshot *now = NULL;
+
+    if (!r->is_open) {
+        return 0;
+    }
+    now = sl_aws_identity_take(&r->identity);
+    return now->creds.expires_at_ms;
+}
+
 void sl_aws_refresher_stop(struct sl_aws_refresher *r)
 {
     if (!r->is_running) {

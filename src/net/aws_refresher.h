@@ -28,6 +28,14 @@ struct sl_aws_refresher {
 sl_rc sl_aws_refresher_open(struct sl_aws_refresher *r, const struct sl_config *cfg,
                             struct sl_aws_target *target, struct sl_err *e) SL_MUST_CHECK;
 
+/* Until when the credentials in use are good.  Takes one that is not open, too.
+ *
+ * Units:   wall clock
+ * Returns: 0 where they never expire, or there are none
+ * Threads: any, while it is not being opened or closed
+ */
+int64_t sl_aws_refresher_expires_at_ms(struct sl_aws_refresher *r);
+
 /* Refresh no more; what there is stays.  Takes one that is not open, too.
  * Blocks: until a refresh that is under way has been given up, at once but for a look-up of a name */
 void sl_aws_refresher_stop(struct sl_aws_refresher *r);

@@ -8,6 +8,7 @@ import pytest
 
 from aws import Agent, Gate, Imds, Keys, Sts
 from events import logins
+from monitor import Monitor, watched
 from wait import eventually
 
 VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED")
@@ -317,8 +318,11 @@ def trickle(queue, db, seconds, sent=0, at_once=4):
 def test_keys_of_two_seconds_lose_nothing(stranger, queue, agent, gate, db):
     """Hours in little time: every key ends after two seconds, and others take its place."""
     agent.seconds = 2
-    running = stranger.in_parallel().begin()
+    running = watched(stranger.in_parallel()).begin()
+    monitor = Monitor(running)
     sent = trickle(queue, db, seconds=10)
+    until = monitor.samples()["sluice_aws_credentials_expiry_timestamp_seconds"]
+    assert until in [pytest.approx(k.ends, abs=0.002) for k in agent.given[2:]]
     result = running.stop()
     assert result.summary.loaded == sent and db.count() == sent
     assert len(set(gate.used)) >= 5, "keys that were used"

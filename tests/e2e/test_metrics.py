@@ -53,6 +53,8 @@ def test_every_message_has_its_end_in_the_metrics(loaded):
     assert found['sluice_sqs_requests_total{action="GetQueueAttributes",result="OK"}'] >= 1
     assert found['sluice_queue_messages{state="visible"}'] in (21, 0), "at the start, or 30 s later"
     assert found['sluice_key_info{kid="k1",state="active"}'] == 1
+    assert found["sluice_queue_retention_seconds"] == 345600
+    assert not any("credentials" in name for name in found), "of the environment: they do not end"
     assert found["process_resident_memory_bytes"] > 1e6 and found["sluice_ready"] == 1
 
 
