@@ -3,12 +3,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "app_ledger.h"
 #include "app_monitor.h"
 #include "app_queue.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "keys/key_config.h"
 #include "pipeline/unwrap.h"
 #include "sink/ndjson.h"
@@ -176,8 +176,7 @@ static sl_rc prepare_dead_letters(struct sl_app *app, struct sl_err *e)
 
 static unsigned workers_wanted(const struct sl_app *app)
 {
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const unsigned n = app->cfg->workers > 0 ? app->cfg->workers : cores < 1 ? 1 : (unsigned)cores;
+    const unsigned n = app->cfg->workers > 0 ? app->cfg->workers : sl_cores();
 
     if (app->options.is_dry_run) {
         return 1;

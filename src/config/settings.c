@@ -433,8 +433,11 @@ static const struct sl_setting rows[] = {
         .min = 1,
         .max = 256,
         .has_auto = true,
-        .preset_doc = "`auto`: the number of cores",
-        .doc = "Workers: each has a thread, a database connection and receives of its own.",
+        .preset_doc = "`auto`: the number of cores that the process may use",
+        .doc =
+            "Workers: each has a thread, a database connection and receives of its own. What the "
+            "process may use is what its CPU affinity and its cgroups leave to it; a part of a "
+            "core counts as one.",
     },
     {
         .path = "memory",

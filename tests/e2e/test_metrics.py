@@ -1,5 +1,6 @@
 """test_metrics.py - whoever watches a run sees what became of every message, and why it is not ready."""
 import json
+import os
 import re
 import shutil
 import socket
@@ -142,6 +143,18 @@ def test_a_stalled_worker_is_neither_healthy_nor_ready(sluice, queue, db):
                                  every=0.01)
         assert (status, why["status"]) == (503, "stalled")
         assert re.fullmatch(r"worker 0 has made no progress in load for \d+ s", why["reasons"][0])
+
+
+def test_auto_is_a_worker_for_each_core_that_it_may_use(sluice, queue, db):
+    sluice.settings["workers"] = "auto"
+    ours = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(ours)})  # handed down to what is started
+        monitor = Monitor(watched(sluice).begin())
+    finally:
+        os.sched_setaffinity(0, ours)
+    found = eventually(lambda: monitor.ready()[0] == 200 and monitor.samples(), within=30)
+    assert len([name for name in found if name.startswith("sluice_worker_stalled")]) == 1
 
 
 def test_a_port_that_is_taken_is_said_at_the_start_with_its_place(sluice):
