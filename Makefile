@@ -132,9 +132,11 @@ install: build ## install the program (DESTDIR and prefix as usual: make install
 	@meson configure $(BUILD) --prefix=$(or $(prefix),/usr/local)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
 
-package: .cache/debian-packages ## build the Debian package into build-package/, and look at it with lintian
+package: .cache/debian-packages ## build the Debian package into build-package/, and look at it with lintian and at what is in it
 	@scripts/package.sh build-package
 	@lintian --fail-on error,warning build-package/*.changes
+	@dpkg-deb --contents build-package/sluice_*.deb | \
+	    awk '!/doc\/sluice\/docs\/./ { sub(/\.gz$$/, ""); print $$1, $$2, $$6 }' | diff tests/package/files.expect -
 	@ls build-package/*.deb
 
 reproducible: .cache/debian-packages ## build the Debian package twice, in other places, and compare

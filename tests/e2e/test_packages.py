@@ -1,5 +1,6 @@
 """test_packages.py - what is installed beside the program: completions, manual pages, services, the
-Debian package's own words.  `make package` builds the package."""
+Debian package's own words.  `make package` builds the package, and compares what is in it with
+tests/package/files.expect."""
 import pathlib
 import re
 import subprocess
