@@ -63,3 +63,28 @@ def test_every_reason_stands_in_the_manual_of_errors(bare):
     assert len(reasons) > 10
     for reason in reasons:
         assert reason in printed
+
+
+TEXT = r'"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*'
+
+
+def warnings():
+    """What a run may say as a warning or an error, but for that of a mask, which has a text of its own."""
+    for file in sorted((ROOT / "src").rglob("*.c")):
+        source = file.read_text(encoding="utf-8")
+        for place in re.finditer(r"\(SL_LOG_(?:WARN|ERROR),|sl_record_tell\(r,", source):
+            message = re.match(rf"(?:{TEXT}|[^,\"])*", source[place.end():])[0]
+            yield from ("".join(re.findall(r'"(.*?)"', t)) for t in re.findall(TEXT, message))
+        yield from (f"{end} is away; waiting" for end in re.findall(r'awaited = "(.*)"', source))
+
+
+def test_what_a_run_warns_of_stands_in_the_runbook():
+    said = set(warnings()) - {
+        "this message would become a dead letter",  # a dry run
+        "the table refuses a row with its new token", "trying again",  # sluice rewrap
+    }
+    book = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = book[book.index("## At 3 a.m."):]
+    assert len(said) > 25
+    for message in said:
+        assert re.search(rf"^\| .*`{re.escape(message)}`.* \|", table, re.M), message
