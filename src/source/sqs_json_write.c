@@ -57,9 +57,12 @@ static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *reques
     sl_buf_add_char(out, '}');
 }
 
+/* Ids are digits: a batch has ten entries at most. */
 static void begin_entry(struct sl_buf *out, unsigned i)
 {
-    sl_buf_printf(out, "%s{\"Id\":\"%u\"", i > 0 ? "," : "", i);
+    sl_buf_add_str(out, i > 0 ? SL_STR(",{\"Id\":\"") : SL_STR("{\"Id\":\""));
+    sl_buf_add_char(out, (char)('0' + i));
+    sl_buf_add_char(out, '"');
 }
 
 static void json_delete(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_entry *entries,
