@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include "base/base64.h"
+#include "base/hash.h"
 #include "base/hex.h"
 #include "masking/normalize.h"
 
@@ -20,8 +20,7 @@ enum {
 };
 
 struct sl_digest {
-    EVP_MD *md;
-    EVP_MD_CTX *ctx;
+    struct sl_hash sha256;
 };
 
 sl_rc sl_digest_new(struct sl_digest **ret, struct sl_err *e)
@@ -31,11 +30,9 @@ sl_rc sl_digest_new(struct sl_digest **ret, struct sl_err *e)
     if (d == NULL) {
         return SL_FAIL(e, SL_NOMEM, "could not allocate a digest context");
     }
-    d->md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    d->ctx = EVP_MD_CTX_new();
-    if (d->md == NULL || d->ctx == NULL) {
+    if (sl_hash_open(&d->sha256, "SHA256", e) != SL_OK) {
         sl_digest_free(d);
-        return SL_FAIL(e, SL_CRYPTO, "cannot mask: libcrypto has no SHA-256");
+        return SL_CRYPTO;
     }
     *ret = d;
     return SL_OK;
@@ -44,17 +41,9 @@ sl_rc sl_digest_new(struct sl_digest **ret, struct sl_err *e)
 void sl_digest_free(struct sl_digest *d)
 {
     if (d != NULL) {
-        EVP_MD_CTX_free(d->ctx); /* wipes its state */
-        EVP_MD_free(d->md);
+        sl_hash_close(&d->sha256);
         free(d);
     }
-}
-
-static bool digest_bytes(const struct sl_digest *d, const char *bytes, size_t n,
-                         unsigned char out[static DIGEST_BYTES])
-{
-    return EVP_DigestInit_ex2(d->ctx, d->md, NULL) == 1 &&
-           EVP_DigestUpdate(d->ctx, bytes, n) == 1 && EVP_DigestFinal_ex(d->ctx, out, NULL) == 1;
 }
 
 static sl_rc plain_full(const struct sl_arena *a, struct sl_err *e)
@@ -72,9 +61,7 @@ sl_rc sl_digest_of(struct sl_digest *d, sl_cleartext value, struct sl_arena *a, 
     if (hex == NULL) {
         return plain_full(a, e);
     }
-    if (!digest_bytes(d, value.secret, value.len, bytes)) {
-        return SL_FAIL(e, SL_CRYPTO, "cannot mask: libcrypto refused SHA-256");
-    }
+    SL_TRY(sl_hash_of(&d->sha256, value.secret, value.len, bytes, e));
     sl_hex(bytes, DIGEST_BYTES, hex);
     *ret = (sl_str){ hex, SL_DIGEST_CHARS };
     return SL_OK;
@@ -103,7 +90,7 @@ double sl_digest_ipv4_seconds(struct sl_digest *d)
                                           (unsigned char)(address >> 8), (unsigned char)address };
         const size_t n = sl_normalize_address_text(octets, sizeof octets, quad);
 
-        if (!digest_bytes(d, quad, n, bytes)) {
+        if (sl_hash_of(&d->sha256, quad, n, bytes, NULL) != SL_OK) {
             return 0;
         }
     }

@@ -3,8 +3,6 @@
 
 #include <time.h>
 
-#include <openssl/evp.h>
-
 #include "base/hex.h"
 
 enum {
@@ -14,17 +12,6 @@ enum {
     SCOPE_MAX_BYTES = 1024,
     DAY_CHARS = 8,
 };
-
-static sl_rc sigv4_hash(const struct sl_sigv4_key *key, sl_str s,
-                        unsigned char out[static HASH_BYTES], struct sl_err *e)
-{
-    unsigned n = 0;
-
-    if (EVP_Digest(s.ptr, s.len, out, &n, key->sha256, NULL) != 1 || n != HASH_BYTES) {
-        return SL_FAIL(e, SL_CRYPTO, "the crypto library cannot compute SHA-256");
-    }
-    return SL_OK;
-}
 
 static void buf_add_hex(struct sl_buf *b, const unsigned char hash[static HASH_BYTES])
 {
@@ -105,10 +92,7 @@ static sl_rc sigv4_key_of_day(struct sl_sigv4_key *key, sl_str secret, const sl_
         return SL_OK;
     }
     sl_sigv4_key_done(key);
-    key->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (key->sha256 == NULL) {
-        return SL_FAIL(e, SL_CRYPTO, "the crypto library has no SHA-256");
-    }
+    SL_TRY(sl_hash_open(&key->sha256, "SHA256", e));
     SL_TRY(sigv4_derive(secret, parts, &key->mac, e));
     memcpy(key->date, parts[0].ptr, DAY_CHARS); /* the rest is zero */
     return SL_OK;
@@ -117,7 +101,7 @@ static sl_rc sigv4_key_of_day(struct sl_sigv4_key *key, sl_str secret, const sl_
 void sl_sigv4_key_done(struct sl_sigv4_key *key)
 {
     sl_hmac_free(key->mac);
-    EVP_MD_free(key->sha256);
+    sl_hash_close(&key->sha256);
     *key = (struct sl_sigv4_key){ 0 };
 }
 
@@ -140,7 +124,7 @@ static void add_line(struct sl_buf *b, sl_str s)
 }
 
 /* The hash of the canonical request. */
-static sl_rc sigv4_request_hash(const struct sl_sigv4_key *key,
+static sl_rc sigv4_request_hash(struct sl_sigv4_key *key,
                                 const struct sl_sigv4_request *request,
                                 unsigned char out[static HASH_BYTES], struct sl_err *e)
 {
@@ -148,7 +132,7 @@ static sl_rc sigv4_request_hash(const struct sl_sigv4_key *key,
     unsigned char body_hash[HASH_BYTES];
 
     sl_buf_init(&b, HEAD_MAX_BYTES);
-    SL_TRY(sigv4_hash(key, request->body, body_hash, e));
+    SL_TRY(sl_hash_of(&key->sha256, request->body.ptr, request->body.len, body_hash, e));
     add_line(&b, request->method);
     add_line(&b, request->path);
     add_line(&b, request->query);
@@ -162,7 +146,7 @@ static sl_rc sigv4_request_hash(const struct sl_sigv4_key *key,
     sl_buf_add_char(&b, '\n');
     buf_add_hex(&b, body_hash);
     SL_TRY(sl_buf_rc(&b, e));
-    return sigv4_hash(key, sl_buf_str(&b), out, e);
+    return sl_hash_of(&key->sha256, b.ptr, b.len, out, e);
 }
 
 /* The parts of a scope, one after the other; `time_text` stays where it is. */
@@ -185,7 +169,7 @@ static void scope_write(const sl_str parts[4], struct sl_buf *out)
 }
 
 /* Append the signature in hex: of algorithm, time, scope and hash of the request, one a line. */
-static sl_rc sigv4_signature(const struct sl_sigv4_key *key, const struct sl_sigv4_request *request,
+static sl_rc sigv4_signature(struct sl_sigv4_key *key, const struct sl_sigv4_request *request,
                              const char *time_text, const sl_str parts[4], struct sl_buf *out,
                              struct sl_err *e)
 {

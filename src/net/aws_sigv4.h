@@ -2,10 +2,9 @@
 #ifndef SLUICE_NET_AWS_SIGV4_H
 #define SLUICE_NET_AWS_SIGV4_H
 
-#include <openssl/types.h>
-
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/hmac.h"
 #include "net/aws_creds.h"
 
@@ -27,7 +26,7 @@ struct sl_sigv4_request {
 struct sl_sigv4_key {
     char date[9];        /* YYYYMMDD; "" when nothing has been derived */
     struct sl_hmac *mac; /* under the key of that day */
-    EVP_MD *sha256;      /* looking it up costs more than hashing */
+    struct sl_hash sha256;
 };
 
 /* Wipe and free; as at first. */

@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#include <openssl/evp.h>
-
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/hex.h"
 #include "net/concurrency.h"
 #include "source/sqs_attempt.h"
@@ -16,6 +15,7 @@
 #include "telemetry/log.h"
 
 enum {
+    MD5_BYTES = 16,
     RECEIVES_MAX = 64, /* in flight, when the configuration leaves it to us */
     DELETES_FIRST = 8, /* the same of deletes and hand-backs */
     DELETES_MAX = 64,
@@ -50,7 +50,8 @@ struct sqs_source {
     sl_str attributes[ATTRIBUTES_MAX]; /* message attributes that a column or dedup wants */
     unsigned attributes_n;
     bool wants_trace;
-    EVP_MD *md5; /* NULL where the library has none */
+    struct sl_hash md5;
+    bool has_md5; /* some libraries have none */
 
     struct sqs_reply *ready; /* oldest first */
     struct sqs_reply **ready_last;
@@ -82,22 +83,21 @@ struct sqs_receive {
 
 /* ---- a reply arrives --------------------------------------------------------------------------------- */
 
-static bool md5_matches(const struct sqs_source *s, const struct sl_sqs_message *m)
+static bool md5_matches(struct sqs_source *s, const struct sl_sqs_message *m)
 {
     /* A digest of the body; the body itself goes nowhere. */
     const sl_str body = sl_cleartext_publish(m->body);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char hex[2 * EVP_MAX_MD_SIZE];
-    unsigned n = 0;
+    unsigned char digest[MD5_BYTES];
+    char hex[2 * MD5_BYTES];
 
-    if (s->md5 == NULL || m->md5_of_body.len == 0) {
+    if (!s->has_md5 || m->md5_of_body.len == 0) {
         return true;
     }
-    if (EVP_Digest(body.ptr, body.len, digest, &n, s->md5, NULL) != 1) {
+    if (sl_hash_of(&s->md5, body.ptr, body.len, digest, NULL) != SL_OK) {
         return false;
     }
-    sl_hex(digest, n, hex);
-    return sl_str_eq(m->md5_of_body, (sl_str){ hex, (size_t)2 * n });
+    sl_hex(digest, sizeof digest, hex);
+    return sl_str_eq(m->md5_of_body, (sl_str){ hex, sizeof hex });
 }
 
 /* A message stays in the queue and comes back when its visibility timeout is over. */
@@ -726,7 +726,7 @@ static void source_close(void *self)
     sl_sigv4_key_done(&s->caller.key);
     sl_leases_done(&s->leases);
     sl_json_parser_free(s->parser);
-    EVP_MD_free(s->md5);
+    sl_hash_close(&s->md5);
     free(s);
 }
 
@@ -808,7 +808,7 @@ sl_rc sl_sqs_open(const struct sl_sqs_settings *settings, struct sl_source *ret,
     s->ready_last = &s->ready;
     s->reply_bytes = REPLY_GUESS;
     sl_concurrency_init(&s->in_flight, 2, RECEIVES_MAX);
-    s->md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    s->has_md5 = sl_hash_open(&s->md5, "MD5", NULL) == SL_OK;
     s->backoff = (struct sl_backoff){ .base_ms = 100,
                                       .cap_ms = 20000,
                                       .random = (uint64_t)sl_clock_at_ms() };
