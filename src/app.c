@@ -356,6 +356,7 @@ sl_rc sl_app_open(struct sl_app *app, const struct sl_config *cfg,
     sl_log_pipeline(cfg->pipeline);
     sl_arena_init(&app->arena, 16 << 20, 16 << 10);
     sl_sqs_shared_init(&app->shared, options->max_messages);
+    sl_app_history_init(&app->history);
     SL_TRY(sl_app_monitor_start(app, e));
     SL_TRY(wait_for(app, "waiting for the keys", open_keys, e));
     if (!sl_keyring_is_locked(app->keys.now)) {
@@ -388,5 +389,6 @@ void sl_app_close(struct sl_app *app)
         sl_key_share_done(&app->keys);
     }
     sl_sqs_shared_done(&app->shared);
+    sl_app_history_done(&app->history);
     sl_arena_done(&app->arena);
 }

@@ -4,6 +4,7 @@
 
 #include <semaphore.h>
 
+#include "app_history.h"
 #include "config/config.h"
 #include "keys/keyring.h"
 #include "net/aws_refresher.h"
@@ -60,10 +61,13 @@ struct sl_app {
     int64_t started_ms; /* monotonic */
 
     struct sl_http_server server;  /* for those who watch; none while not asked for */
+    struct sl_http_site site;      /* that it serves */
+    bool is_local_only;            /* it listens on this machine alone */
     int64_t opened_at_ms;          /* wall clock */
     _Atomic(const char *) waiting; /* at the start, "waiting for the database"; NULL: for nothing */
     _Atomic bool is_running;       /* the workers are there, for others to look at */
     struct sl_app_depth depth;
+    struct sl_app_history history;
     struct sl_requests requests;    /* to the queue, of no worker */
     _Atomic uint64_t slots_emptied; /* of the ledger */
     _Atomic int64_t upkeep_at_ms;   /* wall clock, of the last round that went well; 0: none has */

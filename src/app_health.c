@@ -39,6 +39,17 @@ struct sl_worker_state sl_worker_state_of(const struct sl_app *app, unsigned i)
     };
 }
 
+int64_t sl_worker_age_ms(const struct sl_app *app, unsigned i)
+{
+    const struct sl_counters *c = &app->workers[i].counters;
+    const int64_t sent_at_ms = atomic_load(&c->oldest_sent_at_ms);
+
+    if (sent_at_ms > 0) {
+        return sl_clock_at_ms() - sent_at_ms;
+    }
+    return atomic_load(&app->workers[i].is_idle) ? 0 : atomic_load(&c->last_age_ms);
+}
+
 static void reason_add(struct reasons *r, const char *fmt, ...) SL_PRINTF(2, 3);
 
 static void reason_add(struct reasons *r, const char *fmt, ...)
@@ -98,6 +109,14 @@ static void add_all(const struct sl_app *app, struct reasons *r)
     }
     add_stalls(app, r);
     add_ends(app, r);
+}
+
+bool sl_app_reasons(const struct sl_app *app, struct sl_buf *out)
+{
+    struct reasons r = { .out = out };
+
+    add_all(app, &r);
+    return r.n == 0;
 }
 
 bool sl_app_is_healthy(const struct sl_app *app, struct sl_buf *out)

@@ -36,4 +36,12 @@ bool sl_app_is_healthy(const struct sl_app *app, struct sl_buf *out);
  */
 bool sl_app_is_ready(const struct sl_app *app, bool is_text, struct sl_buf *out);
 
+/* Why it is not ready: strings of JSON with commas between them; nothing when it is.
+ * Returns: whether it is.  Threads: any */
+bool sl_app_reasons(const struct sl_app *app, struct sl_buf *out);
+
+/* The age of the oldest message in hand of a worker, or of what it has just loaded; 0: it is idle.
+ * Threads: any, while the application is_running */
+int64_t sl_worker_age_ms(const struct sl_app *app, unsigned i);
+
 #endif

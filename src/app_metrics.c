@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "app_health.h"
+#include "app_queue.h"
 #include "base/clock.h"
 #include "telemetry/exposition.h"
 #include "telemetry/process.h"
@@ -137,17 +138,6 @@ static void expose_counts(const struct sl_app *app, const struct sl_exposition *
 
 /* ---- how it is ----------------------------------------------------------------------------------- */
 
-static int64_t age_ms(const struct sl_app *app, unsigned i)
-{
-    const struct sl_counters *c = &app->workers[i].counters;
-    const int64_t sent_at_ms = atomic_load(&c->oldest_sent_at_ms);
-
-    if (sent_at_ms > 0) {
-        return sl_clock_at_ms() - sent_at_ms;
-    }
-    return atomic_load(&app->workers[i].is_idle) ? 0 : atomic_load(&c->last_age_ms);
-}
-
 static void expose_ends(const struct sl_app *app, const struct sl_exposition *x)
 {
     bool is_queue_up = true;
@@ -156,7 +146,7 @@ static void expose_ends(const struct sl_app *app, const struct sl_exposition *x)
 
     for (unsigned i = 0; i < app->workers_n; i++) {
         const struct sl_worker_state w = sl_worker_state_of(app, i);
-        const int64_t age = age_ms(app, i);
+        const int64_t age = sl_worker_age_ms(app, i);
 
         is_queue_up = is_queue_up && w.is_queue_up;
         outage_ms = w.outage_ms > outage_ms ? w.outage_ms : outage_ms;
@@ -260,22 +250,10 @@ static void expose_keys(struct sl_app *app, const struct sl_exposition *x)
     sl_keyring_free(ring);
 }
 
-/* The last part of a queue's URL; "" for files. */
-static sl_str queue_name(const struct sl_config *cfg)
-{
-    sl_str rest = cfg->sqs.queue_url;
-    sl_str name = SL_STR("");
-
-    while (rest.len > 0) {
-        name = sl_str_cut(&rest, '/');
-    }
-    return name;
-}
-
 static void expose_pipeline(const struct sl_app *app, const struct sl_exposition *x)
 {
     const struct sl_labels labels = { { { "pipeline", app->target.pipeline },
-                                        { "queue", queue_name(app->cfg) },
+                                        { "queue", sl_app_queue_name(app->cfg) },
                                         { "table", app->cfg->postgres.table } } };
 
     sl_expose_family(x, SL_FAMILY_pipeline);

@@ -22,6 +22,17 @@ sl_rc sl_app_queue_ask(struct sl_app *app, struct sl_sqs_attributes *ret, struct
     return rc;
 }
 
+sl_str sl_app_queue_name(const struct sl_config *cfg)
+{
+    sl_str rest = cfg->sqs.queue_url;
+    sl_str name = SL_STR("");
+
+    while (rest.len > 0) {
+        name = sl_str_cut(&rest, '/');
+    }
+    return name;
+}
+
 /* Returns: false when the thread shall end. */
 static bool asker_wait(struct sl_app_asker *asker)
 {

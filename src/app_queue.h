@@ -10,6 +10,9 @@
 sl_rc sl_app_queue_ask(struct sl_app *app, struct sl_sqs_attributes *ret, struct sl_err *e)
     SL_MUST_CHECK;
 
+/* The last part of the queue's URL; "" for files. */
+sl_str sl_app_queue_name(const struct sl_config *cfg);
+
 /* Who asks while a run goes on, in a thread of its own: nobody else may wait for the answer. */
 struct sl_app_asker {
     struct sl_app *app;

@@ -4,6 +4,7 @@
 #include "app.h"
 #include "app_drain.h"
 #include "app_emf.h"
+#include "app_history.h"
 #include "app_progress.h"
 #include "app_queue.h"
 #include "app_signals.h"
@@ -63,10 +64,28 @@ struct observers {
     struct sl_app_emf emf;
 };
 
+static void history_look(struct sl_app *app)
+{
+    const int64_t now_ms = sl_clock_now_ms();
+
+    if (app->server.daemon != NULL && sl_app_history_is_due(&app->history, now_ms)) {
+        struct sl_app_sample sample = { .counts = sl_app_counts(app),
+                                        .visible = atomic_load(&app->depth.asked_at_ms) > 0
+                                                       ? atomic_load(&app->depth.visible)
+                                                       : -1 };
+
+        for (unsigned i = 0; i < app->workers_n; i++) {
+            sl_tally_take(&sample.latency, &app->workers[i].counters.latency);
+        }
+        sl_app_history_add(&app->history, &sample, now_ms, sl_clock_at_ms());
+    }
+}
+
 static sl_rc look(struct sl_app *app, struct observers *o, struct sl_err *e)
 {
     sl_log_repeats_look();
     sl_app_emf_look(app, &o->emf, false);
+    history_look(app);
     return sl_watchdog_look(app, &o->dog, e);
 }
 

@@ -55,6 +55,7 @@ HEAP_FILES = {
     "src/net/aws_call.c": "what a request was signed with, until its answer",
     "src/net/http.c": "requests outlive the batch that started them",
     "src/net/http_conn.c": "connections outlive the requests that they carry",
+    "src/net/http_server.c": "a request, as long as its answer takes",
     "src/sink/ndjson.c": "the sink itself; _open and _close",
     "src/sink/pg.c": "the sink itself; _open and _close",
     "src/sink/vault.c": "the vault itself; _open and _close",

@@ -1,5 +1,5 @@
-/* cmd/manual.c - the manual of everything that can go wrong, from err.def, reasons.def,
- * sqs_errors.def and the table of SQLSTATEs. */
+/* cmd/manual.c - the manual of everything that can go wrong, from advice.def, err.def,
+ * reasons.def, sqs_errors.def and the table of SQLSTATEs. */
 #include "cmd/manual.h"
 
 #include "base/err.h"
@@ -66,10 +66,26 @@ static void print_sqs(struct sl_buf *out)
     sl_buf_add_char(out, '\n');
 }
 
+static void print_advice(struct sl_buf *out)
+{
+    sl_buf_add_str(out,
+                   SL_STR("## Messages of the log\n\n"
+                          "What is warned of, the field `message` of a log line. No message is "
+                          "lost by any of it, and all go on by themselves once the cause is "
+                          "gone, unless the last column says otherwise.\n\n"
+                          "| message | what goes on | what to do |\n|---|---|---|\n"));
+#define X(message, meaning, advice) \
+    sl_buf_printf(out, "| `%s` | %s | %s |\n", message, meaning, advice);
+#include "telemetry/advice.def"
+#undef X
+    sl_buf_add_char(out, '\n');
+}
+
 void sl_errors_manual(struct sl_buf *out)
 {
     sl_buf_add_str(out, SL_STR("# Errors\n\nPrinted by `sluice docs errors`.\n\n"));
     print_exits(out);
+    print_advice(out);
     print_codes(out);
     print_reasons(out);
     print_sqs(out);

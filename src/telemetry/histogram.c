@@ -42,3 +42,28 @@ void sl_tally_take(struct sl_tally *t, const struct sl_histogram *h)
     }
     t->sum_us += atomic_load_explicit(&h->sum_us, memory_order_relaxed);
 }
+
+int64_t sl_tally_share_us(const struct sl_tally *t, const struct sl_bounds *bounds, double share)
+{
+    uint64_t total = 0;
+    double below = 0;
+
+    for (unsigned i = 0; i <= SL_BOUNDS_N; i++) {
+        total += t->n[i];
+    }
+    if (total == 0) {
+        return -1;
+    }
+    for (unsigned i = 0; i < SL_BOUNDS_N; i++) {
+        const double n = (double)t->n[i];
+        const int64_t from_us = i > 0 ? bounds->us[i - 1] : 0;
+
+        if (n > 0 && below + n >= share * (double)total) {
+            const double part = (share * (double)total - below) / n;
+
+            return from_us + (int64_t)((double)(bounds->us[i] - from_us) * part);
+        }
+        below += n;
+    }
+    return bounds->us[SL_BOUNDS_N - 1];
+}

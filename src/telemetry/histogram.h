@@ -36,4 +36,11 @@ void sl_histogram_add(struct sl_histogram *h, const struct sl_tally *t);
 /* Gather what a histogram has.  Threads: any. */
 void sl_tally_take(struct sl_tally *t, const struct sl_histogram *h);
 
+/* The duration below which a share of those gathered are, by straight lines between the bounds.
+ *
+ * Shape:   share in 0..1
+ * Returns: in microseconds; -1 where nothing was gathered; the last bound for what is beyond it
+ */
+int64_t sl_tally_share_us(const struct sl_tally *t, const struct sl_bounds *bounds, double share);
+
 #endif

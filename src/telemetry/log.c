@@ -25,6 +25,7 @@ static struct {
     bool is_journal; /* of systemd, at the other end of stderr */
     bool leaves_out; /* warnings that come again and again */
     struct sl_repeats repeats;
+    struct sl_recent recent;
     char pipeline[160];
     char status[256];
 } log_state = { .lock = PTHREAD_MUTEX_INITIALIZER, .lowest = SL_LOG_INFO };
@@ -204,17 +205,65 @@ static void say_left_out(bool is_end)
     }
 }
 
+/* The text of a field; `room` is for that of a number. */
+static sl_str field_text(const struct sl_field *field, char room[static 24])
+{
+    if (!field->is_number) {
+        return field->text;
+    }
+    (void)snprintf(room, 24, "%lld", (long long)field->number);
+    return sl_str_of(room);
+}
+
+/* What there is to say of it besides: the report's text, else the fields. */
+static void detail_write(char *out, size_t max, const struct sl_field *fields, size_t n)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < n && at + 1 < max; i++) {
+        char room[24];
+        const sl_str text = field_text(&fields[i], room);
+        const bool is_report = strcmp(fields[i].key, "error.message") == 0;
+        int added;
+
+        if (is_report) {
+            at = 0;
+        }
+        added = snprintf(out + at, max - at, "%s%s%s%" SL_FMT, at > 0 ? ", " : "",
+                         is_report ? "" : fields[i].key, is_report ? "" : " ", SL_ARG(text));
+        at += added > 0 ? (size_t)added : 0;
+        if (is_report) {
+            return;
+        }
+    }
+}
+
+static void remember(enum sl_log_level level, const char *message, sl_str code,
+                     const struct sl_field *fields, size_t n)
+{
+    struct sl_recent_kind said = { .level = level };
+
+    (void)snprintf(said.message, sizeof said.message, "%s", message);
+    (void)snprintf(said.code, sizeof said.code, "%" SL_FMT, SL_ARG(code));
+    detail_write(said.detail, sizeof said.detail, fields, n);
+    sl_recent_add(&log_state.recent, &said, sl_clock_at_ms());
+}
+
 /* `code` tells apart what has the same message; "" = nothing does. */
 static void line_write(enum sl_log_level level, const char *message, sl_str code,
                        const struct sl_field *fields, size_t n)
 {
-    if (level < log_state.lowest) {
+    if (level < log_state.lowest && level < SL_LOG_WARN) {
         return;
     }
     (void)pthread_mutex_lock(&log_state.lock);
+    if (level >= SL_LOG_WARN) {
+        remember(level, message, code, fields, n);
+    }
     say_left_out(false);
-    if (!log_state.leaves_out || level != SL_LOG_WARN ||
-        sl_repeats_let(&log_state.repeats, message, code, sl_clock_now_ms())) {
+    if (level >= log_state.lowest &&
+        (!log_state.leaves_out || level != SL_LOG_WARN ||
+         sl_repeats_let(&log_state.repeats, message, code, sl_clock_now_ms()))) {
         say(level, message, fields, n);
     }
     (void)pthread_mutex_unlock(&log_state.lock);
@@ -248,6 +297,16 @@ void sl_log_repeats_end(void)
     log_state.leaves_out = false;
     say_left_out(true);
     (void)pthread_mutex_unlock(&log_state.lock);
+}
+
+/* ---- what was warned of ---------------------------------------------------------------------- */
+
+void sl_log_recent(struct sl_recent *ret)
+{
+    (void)pthread_mutex_lock(&log_state.lock);
+    *ret = log_state.recent;
+    (void)pthread_mutex_unlock(&log_state.lock);
+    sl_recent_sort(ret);
 }
 
 /* ---- metrics --------------------------------------------------------------------------------- */

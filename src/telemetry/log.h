@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "telemetry/recent.h"
 
 enum sl_log_level { SL_LOG_DEBUG, SL_LOG_INFO, SL_LOG_WARN, SL_LOG_ERROR };
 
@@ -56,6 +57,10 @@ void sl_log_fields(enum sl_log_level level, const char *message, const struct sl
 
 /* A report as a line: message, then error.code, error.message, sqlstate, where in the code. */
 void sl_log_err(enum sl_log_level level, const char *message, const struct sl_err *e);
+
+/* What was warned of and failed of late, the newest first; also what was left out of the log.
+ * Threads: any */
+void sl_log_recent(struct sl_recent *ret);
 
 /* Say the first few warnings of a kind as they are and leave out what more there is of it in a
  * minute, until the end, where what was left out is told.  Other levels are always said. */
