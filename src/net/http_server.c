@@ -349,12 +349,11 @@ static sl_rc listen_at(const struct sl_listen *at, int *ret_fd, struct sl_err *e
 
 static unsigned port_of(int fd)
 {
-    struct sockaddr_storage name = { 0 };
+    struct sockaddr_in6 name = { 0 }; /* sockaddr_in has its port in the same place */
     socklen_t n = sizeof name;
 
     (void)getsockname(fd, (struct sockaddr *)&name, &n);
-    return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
-                                            : ((struct sockaddr_in *)&name)->sin_port);
+    return ntohs(name.sin6_port);
 }
 
 static struct MHD_Daemon *daemon_start(struct sl_http_server *server, int fd)

@@ -223,7 +223,7 @@ static void detail_write(char *out, size_t max, const struct sl_field *fields, s
     for (size_t i = 0; i < n && at + 1 < max; i++) {
         char room[24];
         const sl_str text = field_text(&fields[i], room);
-        const bool is_report = strcmp(fields[i].key, "error.message") == 0;
+        const bool is_report = sl_str_eq(sl_str_of(fields[i].key), SL_STR("error.message"));
         int added;
 
         if (is_report) {
