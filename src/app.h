@@ -6,6 +6,7 @@
 
 #include "app_history.h"
 #include "config/config.h"
+#include "keys/key_token.h"
 #include "keys/keyring.h"
 #include "net/aws_refresher.h"
 #include "net/http_server.h"
@@ -63,6 +64,9 @@ struct sl_app {
     struct sl_http_server server;  /* for those who watch; none while not asked for */
     struct sl_http_site site;      /* that it serves */
     bool is_local_only;            /* it listens on this machine alone */
+    struct sl_key_token token;     /* of those who may act; none: nobody */
+    int64_t token_second;          /* monotonic; when the wrong ones were tried.  The server's own */
+    unsigned token_wrong_n;
     int64_t opened_at_ms;          /* wall clock */
     _Atomic(const char *) waiting; /* at the start, "waiting for the database"; NULL: for nothing */
     _Atomic bool is_running;       /* the workers are there, for others to look at */

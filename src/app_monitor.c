@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "app_console.h"
+#include "app_dead.h"
 #include "app_health.h"
 #include "app_metrics.h"
 #include "app_state.h"
@@ -31,22 +33,6 @@ static const char *const headers[][2] = {
     { "Cache-Control", "no-store" },
     { NULL, NULL },
 };
-
-/* A page of elsewhere whose name was made to lead here (DNS rebinding) asks with that name. */
-static bool check_host(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page)
-{
-    const struct sl_app *app = ctx;
-    const char *host = sl_http_asked_header(asked, "Host");
-
-    if (!app->is_local_only || host[0] == '\0' || sl_http_host_is_plain(host)) {
-        return true;
-    }
-    page->status = ELSEWHERE;
-    page->type = type_json;
-    sl_buf_add_str(&page->body,
-                   SL_STR("{\"error\":\"ask localhost, or an address in numbers\"}\n"));
-    return false;
-}
 
 static void answer_metrics(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page)
 {
@@ -88,8 +74,7 @@ static void answer_history(void *ctx, const struct sl_http_asked *asked, struct 
 
     page->type = type_json;
     if (after != NULL && !sl_str_to_i64(sl_str_of(after), &after_ms)) {
-        page->status = BAD_REQUEST;
-        sl_buf_add_str(&page->body, SL_STR("{\"error\":\"after_ms is a number\"}\n"));
+        sl_app_page_error(page, BAD_REQUEST, "after_ms takes a number");
         return;
     }
     sl_app_history_json(&app->history, after_ms, &page->body);
@@ -104,13 +89,18 @@ static void answer_nothing(void *ctx, const struct sl_http_asked *asked, struct 
     sl_buf_add_str(&page->body, SL_STR("there are /metrics, /healthz, /readyz and /api/state\n"));
 }
 
+/* The first that fits answers. */
 static const struct sl_http_route routes[] = {
-    { .path = "/metrics", .check = check_host, .answer = answer_metrics },
-    { .path = "/healthz", .check = check_host, .answer = answer_health },
-    { .path = "/readyz", .check = check_host, .answer = answer_ready },
-    { .path = "/api/state", .check = check_host, .answer = answer_state },
-    { .path = "/api/history", .check = check_host, .answer = answer_history },
-    { .path = NULL, .check = check_host, .answer = answer_nothing },
+    { .path = "/metrics", .check = sl_app_may_look, .answer = answer_metrics },
+    { .path = "/healthz", .check = sl_app_may_look, .answer = answer_health },
+    { .path = "/readyz", .check = sl_app_may_look, .answer = answer_ready },
+    { .path = "/api/state", .check = sl_app_may_look, .answer = answer_state },
+    { .path = "/api/history", .check = sl_app_may_look, .answer = answer_history },
+    { .path = "/api/dead", .check = sl_app_may_look, .answer = sl_app_dead_list, .is_slow = true },
+    { "/api/dead/retry", sl_app_may_change, sl_app_dead_retry, .is_post = true, .is_slow = true },
+    { "/api/dead/purge", sl_app_may_change, sl_app_dead_purge, .is_post = true, .is_slow = true },
+    { .path = "/api/dead/", .check = sl_app_may_open, .answer = sl_app_dead_show, .is_slow = true },
+    { .path = NULL, .check = sl_app_may_look, .answer = answer_nothing },
 };
 
 sl_rc sl_app_monitor_start(struct sl_app *app, struct sl_err *e)
@@ -123,6 +113,7 @@ sl_rc sl_app_monitor_start(struct sl_app *app, struct sl_err *e)
     if (cfg->http.listen.len == 0 || app->options.is_dry_run) {
         return SL_OK;
     }
+    SL_TRY(sl_key_token_read(cfg->http.token_file, &app->token, e));
     if (!sl_listen_read(cfg->http.listen, &at)) {
         return SL_FAIL(e, SL_BUG, "http.listen was not checked");
     }

@@ -174,5 +174,5 @@ void sl_app_state(struct sl_app *app, struct sl_buf *out)
         add_no_run(out);
     }
     add_errors(out);
-    sl_buf_add_str(out, SL_STR("}\n"));
+    sl_buf_printf(out, ",\"actions\":%s}\n", app->token.is_set ? "true" : "false");
 }

@@ -79,6 +79,7 @@ SECRET_PLACES = ("src/base/", "src/masking/")
 PUBLISH_FILES = {
     "src/base/cleartext.h": "it is defined there",
     "src/base/json.cpp": "names of members are compared, and go nowhere",
+    "src/app_dead_ask.c": "what a person asks for: ids, codes and names of fields; never of a message",
     "src/pipeline/unwrap.c": "names and kinds are compared; what is packed is unpacked, into cleartext again",
     "src/pipeline/decode.c": "what goes into a column that is not masked, once it is checked",
     "src/source/sqs_json.c": "the queue's own words: ids, handles, counts, codes; never a body",
@@ -100,6 +101,7 @@ FILE_LINES_MAX = 500
 FILES_LONG = {
     "src/cmd/cmd_check.c": "one list of checks, in the order in which they are said",
     "src/config/columns.c": "one list of settings and the checks of its rows, in the order of a column",
+    "src/config/settings.c": "one list of settings, in the order of the manual",
     "src/source/sqs_lease.c": "what becomes of a receipt handle: one machine of states, and its requests",
     "src/source/sqs.c": "one object behind source.h; its wire format, calls and leases are apart",
 }

@@ -191,9 +191,10 @@ struct sl_config {
     unsigned linger_ms;
     bool tracing; /* dead letters are said in the log, with their traces */
 
-    /* Where /metrics, /healthz and /readyz are answered; "" = nowhere. */
+    /* Where /metrics, /healthz, /readyz and the console are answered; "" = nowhere. */
     struct {
         sl_str listen;
+        sl_str token_file; /* "" = the environment may have the token */
         unsigned line; /* in the file */
         unsigned column;
     } http;

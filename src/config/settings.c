@@ -471,9 +471,19 @@ static const struct sl_setting rows[] = {
         AT(http.listen),
         .kind = SL_KIND_LISTEN,
         .preset_doc = "nothing is answered",
-        .doc = "Where `/metrics`, `/healthz` and `/readyz` are answered, to anybody who asks: "
-               "`127.0.0.1:9464`, `[::1]:9464`; a port alone is this machine only, and port 0 any "
-               "that is free, which the log names.",
+        .doc = "Where the console, `/metrics`, `/healthz` and `/readyz` are answered, to anybody "
+               "who asks: `127.0.0.1:9464`, `[::1]:9464`; a port alone is this machine only, and "
+               "port 0 any that is free, which the log names.",
+    },
+    {
+        .path = "http.token_file",
+        AT(http.token_file),
+        .kind = SL_KIND_TEXT,
+        .min = 1,
+        .max = 4095, /* Linux: PATH_MAX without its NUL */
+        .preset_doc = "`$SLUICE_HTTP_TOKEN`",
+        .doc = "A file with the token that actions of the console take: retry and purge of dead "
+               "letters. Without a token there are none.",
     },
     {
         .path = "allow_cleartext",

@@ -43,29 +43,29 @@ static mode_t io_forbidden(const struct stat *st, bool for_edit)
     return forbidden;
 }
 
-sl_rc sl_key_io_check(const char *path, int fd, bool for_edit, struct sl_err *e)
+sl_rc sl_key_io_check(const char *what, const char *path, int fd, bool for_edit, struct sl_err *e)
 {
     const uid_t self = geteuid();
     struct stat st;
 
     if (fstat(fd, &st) != 0) {
-        return SL_FAIL(e, SL_KEY, "cannot look at key file %s: %s", path, strerrordesc_np(errno));
+        return SL_FAIL(e, SL_KEY, "cannot look at %s %s: %s", what, path, strerrordesc_np(errno));
     }
     if (!S_ISREG(st.st_mode)) {
-        return SL_FAIL(e, SL_KEY, "key file %s is not a regular file", path);
+        return SL_FAIL(e, SL_KEY, "%s %s is not a regular file", what, path);
     }
     if (st.st_uid != self && st.st_uid != 0) {
         return SL_FAIL(e, SL_KEY,
-                       "key file %s belongs to user %u: it must belong to user %u, who runs this, "
+                       "%s %s belongs to user %u: it must belong to user %u, who runs this, "
                        "or to root; chown it",
-                       path, (unsigned)st.st_uid, (unsigned)self);
+                       what, path, (unsigned)st.st_uid, (unsigned)self);
     }
     if ((st.st_mode & io_forbidden(&st, for_edit)) != 0) {
-        return SL_FAIL(e, SL_KEY, "key file %s has mode %04o, so others may use it: chmod %s it",
+        return SL_FAIL(e, SL_KEY, "%s %s has mode %04o, so others may use it: chmod %s it", what,
                        path, (unsigned)(st.st_mode & 07777), st.st_uid == self ? "600" : "640");
     }
     if (st.st_size > SL_KEY_FILE_MAX) {
-        return SL_FAIL(e, SL_KEY, "key file %s is over %d bytes", path, SL_KEY_FILE_MAX);
+        return SL_FAIL(e, SL_KEY, "%s %s is over %d bytes", what, path, SL_KEY_FILE_MAX);
     }
     return SL_OK;
 }

@@ -15,7 +15,7 @@ enum {
     SILENCE_S = 10,
     HEADERS_MAX = 16 << 10, /* of a request; libmicrohttpd's memory a connection */
     BODY_MAX = 64 << 10,
-    PAGE_MAX = 4 << 20,
+    PAGE_MAX = 32 << 20, /* a sealed body of 16 MiB in base64 */
     BACKLOG = 32,
     TOO_LARGE = 413, /* as HTTP has it; libmicrohttpd has called it by several names */
 };
@@ -61,6 +61,9 @@ static void headers_add(struct MHD_Response *response, const struct request *r)
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, r->page.type);
     for (; (*header)[0] != NULL; header++) {
         (void)MHD_add_response_header(response, (*header)[0], (*header)[1]);
+    }
+    if (r->page.status == MHD_HTTP_UNAUTHORIZED) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     }
     if (r->page.status == MHD_HTTP_METHOD_NOT_ALLOWED) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,

@@ -17,9 +17,10 @@ enum {
     LOGIN_MAX = 128 << 10, /* a secret has 64 KiB at most, and may be escaped */
 };
 
-static int64_t statement_due_ms(void)
+static int64_t statement_due_ms(const struct sl_pg_conn *c)
 {
-    return sl_clock_now_ms() + SL_FAULT_MS(SL_PG_STATEMENT_MS);
+    return sl_clock_now_ms() +
+           (c->statement_ms > 0 ? c->statement_ms : SL_FAULT_MS(SL_PG_STATEMENT_MS));
 }
 
 void sl_pg_clear(PGresult **result)
@@ -259,7 +260,7 @@ sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
-    int64_t due_ms = statement_due_ms();
+    int64_t due_ms = statement_due_ms(c);
 
     if (params_n > PARAMS_MAX) {
         return SL_FAIL(e, SL_BUG, "%u parameters", params_n);
@@ -343,7 +344,7 @@ sl_rc sl_pg_probe(struct sl_pg_conn *c, struct sl_err *e)
 sl_rc sl_pg_copy(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql, sl_str data,
                  struct sl_err *e)
 {
-    int64_t due_ms = statement_due_ms();
+    int64_t due_ms = statement_due_ms(c);
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;
 
     if (PQsendQuery(c->pg, sql) == 0) {

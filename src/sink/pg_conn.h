@@ -21,6 +21,7 @@ struct sl_pg_conn {
     PGconn *pg; /* NULL when not connected */
     struct sl_wait wait;
     const struct sl_stop *stop;  /* NULL: nobody stops it */
+    unsigned statement_ms;       /* for one statement; 0: SL_PG_STATEMENT_MS */
     const struct sl_config *cfg; /* whose sink.postgres it is; NULL: `url` says it all */
     const char *url;             /* "" = libpq's environment */
     struct sl_buf said;          /* by its secret, as it was read last */
@@ -67,7 +68,7 @@ void sl_pg_close(struct sl_pg_conn *c);
  * Owns:    *ret is the caller's to PQclear; may be NULL when nobody wants it
  * Errors:  as sl_pg_err_result judges for `step`; SL_TIMEOUT (retry), SL_DISCONNECTED (retry);
  *          after those two, and in a session that is read-only, the connection is closed
- * Blocks:  in the wait, up to 120 s; 15 s more at most after an urgent stop
+ * Blocks:  in the wait, up to 120 s or statement_ms; 15 s more at most after an urgent stop
  */
 sl_rc sl_pg_exec(struct sl_pg_conn *c, enum sl_pg_step step, const char *sql,
                  const struct sl_pg_param *params, unsigned params_n, PGresult **ret,

@@ -42,6 +42,9 @@ void sl_pg_dead_where(struct sl_buf *out, const struct sl_pg_dead_filter *f)
     where_text(out, " AND status = ", f->status);
     where_moment(out, " AND received_at >=", f->since_ms);
     where_moment(out, " AND received_at <", f->until_ms);
+    if (f->before_id > 0) {
+        sl_buf_printf(out, " AND id < %" PRId64, f->before_id);
+    }
 }
 
 static void add_limit(struct sl_buf *out, const struct sl_pg_dead_filter *f)
@@ -96,6 +99,20 @@ sl_rc sl_pg_dead_list(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, P
     sl_pg_dead_where(&sql, f);
     sl_buf_add_str(&sql, SL_STR(" ORDER BY id DESC"));
     add_limit(&sql, f);
+    return sql_run(c, &sql, ret, e);
+}
+
+sl_rc sl_pg_dead_reasons(struct sl_pg_conn *c, sl_str pipeline, PGresult **ret, struct sl_err *e)
+{
+    const struct sl_pg_dead_filter all = { .pipeline = pipeline };
+    SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
+
+    sl_buf_add_str(&sql, SL_STR("SELECT reason, coalesce(field, ''),"
+                                " count(*) FILTER (WHERE status <> 'retried') AS n,"
+                                " count(*) FILTER (WHERE status = 'retried')"
+                                " FROM sluice.dead_letter"));
+    sl_pg_dead_where(&sql, &all);
+    sl_buf_add_str(&sql, SL_STR(" GROUP BY 1, 2 ORDER BY n DESC, 1, 2 LIMIT 100"));
     return sql_run(c, &sql, ret, e);
 }
 

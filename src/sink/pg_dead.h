@@ -14,7 +14,8 @@ struct sl_pg_dead_filter {
     sl_str status;    /* "new" or "retried" */
     int64_t since_ms; /* received then or later, wall clock */
     int64_t until_ms; /* received before, wall clock */
-    unsigned limit;   /* the first ones, by id; of sl_pg_dead_list the last ones */
+    int64_t before_id;
+    unsigned limit; /* the first ones, by id; of sl_pg_dead_list the last ones */
 };
 
 struct sl_pg_dead_counts {
@@ -39,6 +40,15 @@ sl_rc sl_pg_dead_find(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, s
  */
 sl_rc sl_pg_dead_list(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, PGresult **ret,
                       struct sl_err *e) SL_MUST_CHECK;
+
+/* Count those of a pipeline by what is wrong with them, the most first, 100 at most.
+ *
+ * Shape:   rows of text: reason, field ("" for none), how many are new, how many retried
+ * Owns:    *ret is the caller's to PQclear
+ * Errors:  those of sl_pg_exec
+ */
+sl_rc sl_pg_dead_reasons(struct sl_pg_conn *c, sl_str pipeline, PGresult **ret, struct sl_err *e)
+    SL_MUST_CHECK;
 
 /* Ask for the one with the filter's id.
  *
