@@ -61,11 +61,11 @@ struct sl_app {
     unsigned workers_n;
     int64_t started_ms; /* monotonic */
 
-    struct sl_http_server server;  /* for those who watch; none while not asked for */
-    struct sl_http_site site;      /* that it serves */
-    bool is_local_only;            /* it listens on this machine alone */
-    struct sl_key_token token;     /* of those who may act; none: nobody */
-    int64_t token_second;          /* monotonic; when the wrong ones were tried.  The server's own */
+    struct sl_http_server server; /* for those who watch; none while not asked for */
+    struct sl_http_site site;     /* that it serves */
+    bool is_local_only;           /* it listens on this machine alone */
+    struct sl_key_token token;    /* of those who may act; none: nobody */
+    int64_t token_second;         /* monotonic; when the wrong ones were tried.  The server's own */
     unsigned token_wrong_n;
     int64_t opened_at_ms;          /* wall clock */
     _Atomic(const char *) waiting; /* at the start, "waiting for the database"; NULL: for nothing */

@@ -62,7 +62,7 @@ sl_rc sl_retry_open(struct sl_retry *t, struct sl_err *e) SL_MUST_CHECK;
  * Returns: what became of them in t->n, also after a failure; each is done for itself
  * Errors:  those of the stages, of sl_vault_put and sl_pg_exec
  */
-sl_rc sl_retry_run(struct sl_retry *t, const struct sl_pg_dead_filter *filter, int64_t after_id,
+sl_rc sl_retry_run(struct sl_retry *t, const struct sl_pg_dead_filter *wanted, int64_t after_id,
                    struct sl_err *e) SL_MUST_CHECK;
 
 /* Takes a zeroed one. */
