@@ -7,8 +7,7 @@ import pytest
 
 from events import BAD, logins
 from monitor import Monitor, watched
-from test_masking import assert_no_canary
-from test_masking import CANARY
+from test_masking import CANARY, assert_no_canary
 from wait import eventually
 
 CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -81,11 +80,15 @@ def test_the_state_is_the_run_as_it_is(run, queue, sluice):
     assert worker["worker"] == 0 and worker["stage"] == "receive" and not worker["stalled"]
     assert (worker["outage_s"], worker["outage"], worker["awaited"], worker["queue_error"]) == (None,) * 4
 
+
+def test_the_last_hour_is_kept_and_silence_ends_a_connection(run):
+    silent = Raw(run)
     history = eventually(lambda: (h := told(run, "/api/history"))["loaded"] and h, within=15)
     assert SERIES < set(history) and {len(history[name]) for name in SERIES} == {len(history["loaded"])}
     assert history["step_s"] == 5 and abs(history["end_ms"] - told(run)["now_ms"]) < 60000
     assert told(run, f"/api/history?after_ms={2**60}")["loaded"] == []
     assert run.ask("/api/history?after_ms=x")[0] == 400
+    assert silent.status() is None, "after 10 s"
 
 
 def test_an_outage_is_told_with_what_to_do_and_goes(sluice, queue, db, cluster):
@@ -160,12 +163,6 @@ def test_who_asks_slowly_keeps_nobody_out(run):
     assert left[-1].status() == 200, "one that ends its request is answered"
     for one in slow:
         one.close()
-
-
-def test_silence_ends_a_connection(run):
-    silent = Raw(run)
-    silent.socket.settimeout(25)
-    assert silent.status() is None, "after 10 s"
 
 
 CANARY_LOGIN = json.dumps({"user_id": CANARY, "device_type": CANARY, "ip": CANARY, "device_id": CANARY,
