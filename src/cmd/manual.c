@@ -72,7 +72,7 @@ static void print_advice(struct sl_buf *out)
                    SL_STR("## Messages of the log\n\n"
                           "What is warned of, the field `message` of a log line. No message is "
                           "lost by any of it, and all go on by themselves once the cause is "
-                          "gone, unless the last column says otherwise.\n\n"
+                          "gone, unless the table says otherwise.\n\n"
                           "| message | what goes on | what to do |\n|---|---|---|\n"));
 #define X(message, meaning, advice) \
     sl_buf_printf(out, "| `%s` | %s | %s |\n", message, meaning, advice);
