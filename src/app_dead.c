@@ -194,6 +194,19 @@ void sl_app_dead_show(void *ctx, const struct sl_http_asked *asked, struct sl_ht
     question_answer(ctx, asked, page, read_path, show);
 }
 
+/* Who did what, for the log; also what failed halfway. */
+static void say_done(const struct question *q, sl_rc rc, const char *what, const char *key,
+                     uint64_t n)
+{
+    const struct sl_field fields[] = {
+        sl_field_int(key, (int64_t)n),
+        sl_field_str("client.address", sl_str_of(q->asked->from)),
+        sl_field_str("error.code", sl_str_of(sl_rc_name(rc))),
+    };
+
+    sl_log_fields(SL_LOG_INFO, what, fields, rc == SL_OK ? 2 : 3);
+}
+
 /* ---- retry --------------------------------------------------------------------------------------- */
 
 /* What becomes of them, as members of JSON. */
@@ -264,13 +277,6 @@ static void retry_say(const struct question *q, const struct sl_retry *t,
     sl_buf_add_str(out, SL_STR("}\n"));
 }
 
-static void retry_log(const struct question *q, const struct sl_retry_counts *n)
-{
-    SL_LOG(SL_LOG_INFO, "retried dead letters", sl_field_int("sluice.loaded", (int64_t)n->loaded),
-           sl_field_int("sluice.refused", (int64_t)(n->refused + n->closed)),
-           sl_field_str("client.address", sl_str_of(q->asked->from)));
-}
-
 /* What was done before a failure is done: it is said with it. */
 static sl_rc retry_ready(struct question *q, struct sl_retry *t, sl_str notes)
 {
@@ -281,7 +287,7 @@ static sl_rc retry_ready(struct question *q, struct sl_retry *t, sl_str notes)
     SL_TRY(sl_pg_dead_find(&q->conn, &q->ask.filter, &q->e));
     SL_TRY(sl_retry_open(t, &q->e));
     rc = sl_retry_run(t, &q->ask.filter, q->ask.after_id, &q->e);
-    retry_log(q, &t->n);
+    say_done(q, rc, "retried dead letters", "sluice.loaded", t->n.loaded);
     retry_say(q, t, refusals, notes);
     q->page->status = rc == SL_OK ? q->page->status : status_of(rc);
     return SL_OK;
@@ -330,8 +336,7 @@ static sl_rc purge(struct question *q)
                        counts.new_n + counts.retried_n);
     }
     rc = sl_pg_dead_purge(&q->conn, &q->ask.filter, counts.last_id, &n, &q->e);
-    SL_LOG(SL_LOG_INFO, "purged dead letters", sl_field_int("sluice.purged", (int64_t)n),
-           sl_field_str("client.address", sl_str_of(q->asked->from)));
+    say_done(q, rc, "purged dead letters", "sluice.purged", n);
     sl_buf_printf(&q->page->body, "{\"purged\":%" PRIu64 "}\n", n);
     return rc;
 }

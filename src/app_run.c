@@ -192,10 +192,11 @@ sl_rc sl_app_run(struct sl_app *app, struct sl_err *e)
     }
     sl_app_asker_end(&asker);
     sl_app_upkeep_end(&upkeep, rc == SL_OK);
+    sl_http_desk_stop(&app->server.desk); /* nothing is logged behind the summary */
     if (rc == SL_STALLED) {
         abandon(app);
     }
-    sl_aws_refresher_stop(&app->refresher); /* nothing is logged behind the summary */
+    sl_aws_refresher_stop(&app->refresher); /* nor by it */
     sl_log_repeats_end();
     sl_app_emf_look(app, &observers.emf, true);
     if (rc == SL_STALLED) {

@@ -486,6 +486,18 @@ static void check_vault(struct checks *c)
     sl_pg_close(&conn);
 }
 
+static void check_console(struct checks *c)
+{
+    struct sl_key_token token;
+    struct sl_err e;
+
+    if (c->cfg->http.listen.len > 0 &&
+        passed(c, "console", sl_key_token_read(c->cfg->http.token_file, &token, &e), &e)) {
+        say("ok", "console", "%s",
+            token.is_set ? "who has the token may act" : "there is no token: nobody may act");
+    }
+}
+
 static unsigned check_all(const struct sl_config *cfg, bool peeks)
 {
     struct checks c = { .cfg = &c.found, .found = *cfg, .peeks = peeks };
@@ -503,6 +515,7 @@ static unsigned check_all(const struct sl_config *cfg, bool peeks)
     }
     check_database(&c);
     check_vault(&c);
+    check_console(&c);
     sl_pg_close(&c.conn);
     sl_aws_refresher_close(&c.refresher);
     sl_keyring_free(c.ring);

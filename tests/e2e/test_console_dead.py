@@ -10,10 +10,11 @@ import time
 import pytest
 
 import tokens
-from events import LOGIN_TABLE, login
+from events import BAD, login
 from monitor import Monitor, watched
 from sluice import wait_for_text
 from test_dead import DONE, dead, letters, put, users  # noqa: F401 (a fixture)
+from test_least_privilege import RIGHTS, change, loader  # noqa: F401 (a fixture)
 from test_masking import CANARY, assert_no_canary
 from wait import eventually
 
@@ -110,7 +111,7 @@ def test_a_retry_loads_what_it_can_and_says_what_it_cannot(run, db):
     assert act(run, "retry", {"ids": [99999]})[0] == 404
     assert db.count() == 2
     line = [x for x in run.running.result().logs if x["message"] == "retried dead letters"][0]
-    assert (line["sluice.loaded"], line["sluice.refused"], line["client.address"]) == (2, 1, "127.0.0.1")
+    assert (line["sluice.loaded"], line["client.address"], "error.code" in line) == (2, "127.0.0.1", False)
 
 
 def test_a_retry_of_many_goes_on_where_it_stopped(dead, db):  # noqa: F811
@@ -235,6 +236,8 @@ def test_the_token_comes_out_of_a_file_that_is_nobody_elses(dead):  # noqa: F811
         return result.err
 
     assert "chmod 600" in refused(TOKEN, 0o644)
+    checked = dead.call("check", "-c", dead.write())
+    assert checked.rc == 1 and "FAIL  console" in checked.text and "chmod 600" in checked.text
     for text in ("short", "", "with a blank in the middle", "x" * 1025, "\x01" * 20):
         assert "16 to 1024" in refused(text)
     dead.settings["http"]["token_file"] = path + ".none"
@@ -248,6 +251,24 @@ def test_the_token_comes_out_of_a_file_that_is_nobody_elses(dead):  # noqa: F811
     eventually(lambda: monitor.ready()[0] == 200)
     assert ask(monitor, "/api/dead/1", **BEARER)[0] == 404
     assert ask(monitor, "/api/dead/1", Authorization="Bearer another-token-from-elsewhere")[0] == 401
+
+
+def test_a_right_that_the_role_lacks_is_said(sluice, queue, db, loader):  # noqa: F811
+    """A run may add dead letters, and neither mark nor delete them."""
+    for right, thing in RIGHTS:
+        change(db, "GRANT", right, thing, loader)
+    sluice.env["SLUICE_HTTP_TOKEN"] = TOKEN
+    monitor = begin(sluice)
+    queue.send([BAD])
+    eventually(lambda: ask(monitor, "/api/dead")[1]["letters"])
+    for answer in (act(monitor, "retry", {"code": "missing_field"}),
+                   act(monitor, "purge", {"code": "missing_field", "expect": 1})):
+        assert answer[0] == 403 and "insufficient privilege" in answer[1]["error"], answer
+    lines = [x for x in monitor.running.result().logs if x["message"] == "purged dead letters"]
+    assert (lines[0]["sluice.purged"], lines[0]["error.code"]) == (0, "DENIED")
+    for right in ("UPDATE", "DELETE"):
+        change(db, "GRANT", right, "sluice.dead_letter", loader)
+    assert act(monitor, "purge", {"code": "missing_field", "expect": 1}) == (200, {"purged": 1})
 
 
 # Beside a run
