@@ -45,7 +45,7 @@ static sl_rc take_status(struct sl_dead_ask *ask, sl_str text, struct sl_err *e)
     if (!is_all && !sl_str_eq(text, SL_STR("new")) && !sl_str_eq(text, SL_STR("retried"))) {
         return SL_FAIL(e, SL_USAGE, "status takes new, retried or all");
     }
-    ask->filter.status = is_all ? (sl_str){ 0 } : text;
+    ask->filter.status = !is_all ? text : (sl_str){ 0 };
     return SL_OK;
 }
 

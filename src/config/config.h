@@ -195,7 +195,7 @@ struct sl_config {
     struct {
         sl_str listen;
         sl_str token_file; /* "" = the environment may have the token */
-        unsigned line; /* in the file */
+        unsigned line;     /* in the file */
         unsigned column;
     } http;
 
