@@ -274,21 +274,23 @@ def test_a_right_that_the_role_lacks_is_said(sluice, queue, db, loader):  # noqa
 # Beside a run
 
 def test_what_takes_long_keeps_nobody_waiting(run, db):
-    """Two purges want a table that somebody else has locked; meanwhile everything else is answered."""
+    """Purges want a table that somebody else has locked: one waits for it, eight for that one, two are
+    refused. Meanwhile everything else is answered."""
     answers = []
     with db.locked("sluice.dead_letter"):
         asking = [threading.Thread(target=lambda: answers.append(
-            act(run, "purge", {"code": "bad_version", "expect": 3}))) for _ in range(2)]
+            act(run, "purge", {"code": "bad_version", "expect": 3}))) for _ in range(11)]
         for thread in asking:
             thread.start()
-        eventually(lambda: db.waiting_for_locks(), what="the first one waits")
+        eventually(lambda: db.waiting_for_locks() == 1 and len(answers) == 2, what="the others wait")
+        assert answers == [(503, {"error": "too much is asked at a time"})] * 2
         began = time.monotonic()
         for _ in range(20):
             assert run.health()[0] == 200 and run.ready()[0] == 200 and run.ask("/metrics")[0] == 200
         assert time.monotonic() - began < 5
     for thread in asking:
         thread.join(30)
-    assert sorted(answers, key=str) == [(200, {"purged": 0}), (200, {"purged": 3})]
+    assert sorted(answers[2:], key=str) == [(200, {"purged": 0})] * 8 + [(200, {"purged": 3})]
 
 
 def test_a_database_that_is_away_is_said_and_a_stop_is_not_held_up(run, cluster):
