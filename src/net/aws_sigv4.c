@@ -124,8 +124,7 @@ static void add_line(struct sl_buf *b, sl_str s)
 }
 
 /* The hash of the canonical request. */
-static sl_rc sigv4_request_hash(struct sl_sigv4_key *key,
-                                const struct sl_sigv4_request *request,
+static sl_rc sigv4_request_hash(struct sl_sigv4_key *key, const struct sl_sigv4_request *request,
                                 unsigned char out[static HASH_BYTES], struct sl_err *e)
 {
     SL_AUTO(sl_buf_done) struct sl_buf b;
