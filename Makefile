@@ -8,9 +8,9 @@ WORKERS ?= 3
 # What the machine needs, as Debian names it.
 BUILD_PACKAGES := gcc g++ meson ninja-build pkg-config libcurl4-openssl-dev libpq-dev libssl-dev \
                   libsimdjson-dev libyaml-dev libutf8proc-dev zlib1g-dev libzstd-dev libexpat1-dev libcmocka-dev \
-                  libmicrohttpd-dev
+                  libmicrohttpd-dev libncurses-dev
 TEST_PACKAGES  := postgresql pgbouncer python3-venv python3-pip ca-certificates docker-compose prometheus \
-                  groff-base systemd zsh
+                  groff-base systemd tmux zsh
 LINT_PACKAGES  := $(BUILD_PACKAGES) clang clang-format clang-tidy cppcheck
 EXTRA_PACKAGES := valgrind
 FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev

@@ -24,6 +24,7 @@ static const struct {
     { "dead", sl_cmd_dead, "dead letters: list, show, retry, purge, export" },
     { "generate", sl_cmd_generate, "make realistic events" },
     { "status", sl_cmd_status, "how a run that goes on is doing" },
+    { "top", sl_cmd_top, "watch a run that goes on, in a terminal" },
     { "sql", sl_cmd_sql, "print the SQL of the database objects" },
     { "docs", sl_cmd_docs, "print the manuals" },
     { "version", sl_cmd_version, "print the version" },

@@ -91,6 +91,7 @@ PUBLISH_FILES = {
     "src/net/aws_json.c": "credentials, which go into a snapshot, and a code",
     "src/keys/key_json.c": "the words of a key file: ids are compared, a key goes into the ring only",
     "src/sink/pg_login.c": "the words of a secret, which go to libpq and nowhere else",
+    "src/cmd/top_state.c": "what a run says of itself: names, numbers, codes; never of a message",
     "src/cmd/body_search.c": "fields are compared with the value asked for, and go nowhere",
     "src/cmd/table_ndjson.c": "names are compared; values go to the change asked for, and out",
     "src/cmd/dead_edit.c": "a body that was asked for by id with the keys, and only to the editor",

@@ -14,8 +14,6 @@ enum {
     STATUS_NOT_READY = 503,
 };
 
-static const char preset_url[] = "http://127.0.0.1:9464";
-
 const char sl_help_status[] =
     "Usage: sluice status [URL]\n"
     "\n"
@@ -77,7 +75,6 @@ static sl_rc status_parse(int argc, char **argv, const char **ret_url, bool *ret
                           struct sl_err *e)
 {
     static const struct option options[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
-    const char *url = preset_url;
     int option;
 
     opterr = 0;
@@ -87,16 +84,7 @@ static sl_rc status_parse(int argc, char **argv, const char **ret_url, bool *ret
         }
         *ret_help = true;
     }
-    if (optind < argc) {
-        url = argv[optind];
-    }
-    if (argc > optind + 1 || strlen(url) > URL_MAX / 2 ||
-        (!sl_str_starts(sl_str_of(url), SL_STR("http://")) &&
-         !sl_str_starts(sl_str_of(url), SL_STR("https://")))) {
-        return SL_FAIL(e, SL_USAGE, "one URL, such as %s, or nothing", preset_url);
-    }
-    *ret_url = url;
-    return SL_OK;
+    return sl_options_take_monitor(argc, argv, ret_url, e);
 }
 
 int sl_cmd_status(int argc, char **argv)

@@ -7,7 +7,7 @@
 #include "masking/column_mask.h"
 #include "telemetry/log.h"
 
-enum { WAIT_PRESET_S = 60, WAIT_MAX_S = 86400 };
+enum { WAIT_PRESET_S = 60, WAIT_MAX_S = 86400, MONITOR_URL_MAX = 512 };
 
 /* Chosen piece by piece while options are read, then set as a whole. */
 static enum sl_log_format log_format;
@@ -133,6 +133,20 @@ sl_rc sl_options_take_queue(struct sl_options *o, int argc, struct sl_err *e)
     }
     o->overrides.queue_url = url;
     o->is_example = true;
+    return SL_OK;
+}
+
+sl_rc sl_options_take_monitor(int argc, char **argv, const char **ret_url, struct sl_err *e)
+{
+    static const char preset[] = "http://127.0.0.1:9464";
+    const char *url = optind < argc ? argv[optind] : preset;
+
+    if (argc > optind + 1 || strlen(url) > MONITOR_URL_MAX ||
+        (!sl_str_starts(sl_str_of(url), SL_STR("http://")) &&
+         !sl_str_starts(sl_str_of(url), SL_STR("https://")))) {
+        return SL_FAIL(e, SL_USAGE, "one URL, such as %s, or nothing", preset);
+    }
+    *ret_url = url;
     return SL_OK;
 }
 

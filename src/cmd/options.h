@@ -54,6 +54,11 @@ sl_rc sl_options_take(struct sl_options *o, int option, char *value, struct sl_e
  * Errors: SL_USAGE (stop) anything else */
 sl_rc sl_options_take_queue(struct sl_options *o, int argc, struct sl_err *e) SL_MUST_CHECK;
 
+/* Take what stands behind the options: the URL of a run's http.listen, or nothing for the usual one.
+ * Errors: SL_USAGE (stop) anything else, or more */
+sl_rc sl_options_take_monitor(int argc, char **argv, const char **ret_url, struct sl_err *e)
+    SL_MUST_CHECK;
+
 /* Load the configuration they name.
  * Errors: SL_USAGE (stop) they name none; those of sl_config_load */
 sl_rc sl_options_load(const struct sl_options *o, struct sl_config *ret, struct sl_err *e)
