@@ -8,7 +8,7 @@ from conftest import ROOT
 COMMANDS = ["run", "check", "keys", "keys new", "mask", "tokens", "unmask", "rewrap",
             "verify", "erase", "dead", "dead list", "dead show", "dead retry",
             "dead purge", "dead export",
-            "generate", "status", "sql", "sql schema", "sql recovery", "docs", "docs config",
+            "generate", "status", "top", "sql", "sql schema", "sql recovery", "docs", "docs config",
             "docs metrics", "version"]
 
 
