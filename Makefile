@@ -10,11 +10,12 @@ BUILD_PACKAGES := gcc g++ meson ninja-build pkg-config libcurl4-openssl-dev libp
                   libsimdjson-dev libyaml-dev libutf8proc-dev zlib1g-dev libzstd-dev libexpat1-dev libcmocka-dev \
                   libmicrohttpd-dev libncurses-dev
 TEST_PACKAGES  := postgresql pgbouncer python3-venv python3-pip ca-certificates docker-compose prometheus \
-                  groff-base systemd tmux zsh
+                  groff-base systemd tmux zsh chromium
 LINT_PACKAGES  := $(BUILD_PACKAGES) clang clang-format clang-tidy cppcheck
 EXTRA_PACKAGES := valgrind
 FUZZ_PACKAGES  := $(BUILD_PACKAGES) clang libclang-rt-14-dev
 MODEL_PACKAGES := spin gcc
+NPM_PACKAGES   := npm
 DEBIAN_PACKAGES := $(BUILD_PACKAGES) build-essential debhelper lintian
 SECONDS        ?= 60
 MINUTES        ?= 10
@@ -27,7 +28,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
            $(shell pkg-config --cflags libpq libcurl yaml-0.1 libmicrohttpd)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test unit e2e conformance test-postgres-matrix test-deploy faults soak lint fmt asan tsan valgrind bench bench-peers bench-growth bench-instructions bench-masking fuzz model docs \
+.PHONY: help demo build test unit e2e conformance test-postgres-matrix test-deploy faults soak lint fmt asan tsan valgrind bench bench-peers bench-growth bench-instructions bench-masking fuzz model docs pictures \
         install package reproducible clean
 
 help: ## print this list
@@ -36,7 +37,7 @@ help: ## print this list
 demo: build $(VENV)/ready ## the whole job on real parts: 100 logins from a queue into PostgreSQL
 	@SLUICE_BIN=$(BUILD)/sluice $(PY) examples/demo/demo.py
 
-build: .cache/build-packages ## build the program into build/
+build: .cache/build-packages .cache/uplot/ready ## build the program into build/
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) $(MESON_FLAGS)
 	@ninja -C $(BUILD)
 
@@ -45,7 +46,7 @@ test: unit e2e ## all tests: unit, vectors, compile-fail, golden, end to end
 unit: build ## unit tests, vectors and snippets that must not compile
 	@meson test -C $(BUILD) --print-errorlogs --num-processes 2
 
-e2e: build $(VENV)/ready ## end-to-end tests on a private PostgreSQL and a real SQS server
+e2e: build $(VENV)/ready .cache/console/ready ## end-to-end tests on a private PostgreSQL and a real SQS server
 	@ninja -C $(BUILD) tests/fakesqs tests/sluice_faults > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
 	@SLUICE_BIN=$(abspath $(BUILD)/sluice) $(PY) -m pytest -n $(WORKERS) -q tests/e2e $(PYTEST_FLAGS)
 
@@ -116,7 +117,7 @@ bench-growth: build $(VENV)/ready ## what a message costs as ledger and table gr
 	@ninja -C $(BUILD) tests/fakesqs > .cache/bench.log || { cat .cache/bench.log; exit 1; }
 	@BUILD_DIR=$(abspath $(BUILD)) $(PY) bench/growth.py --largest $(or $(LARGEST),10000000) --rounds $(or $(ROUNDS),3)
 
-fuzz: .cache/fuzz-packages ## every fuzzer under clang's sanitizers, SECONDS=60 each
+fuzz: .cache/fuzz-packages .cache/uplot/ready ## every fuzzer under clang's sanitizers, SECONDS=60 each
 	@tests/fuzz/run.sh $(SECONDS)
 
 model: .cache/model-packages ## every order of steps of the protocol: no promise breaks, and each piece is needed
@@ -128,18 +129,22 @@ docs: build ## print the manuals from the tables in the program
 	@$(BUILD)/sluice docs methods > docs/methods.md
 	@$(BUILD)/sluice docs metrics > docs/metrics.md
 
+pictures: build $(VENV)/ready .cache/console/ready ## make the pictures of the docs, of runs that go on: WHAT=console
+	@ninja -C $(BUILD) tests/fakesqs > .cache/e2e.log || { cat .cache/e2e.log; exit 1; }
+	@SLUICE_BIN=$(BUILD)/sluice $(PY) tests/console/pictures.py $(WHAT)
+
 install: build ## install the program (DESTDIR and prefix as usual: make install prefix=/usr)
 	@meson configure $(BUILD) --prefix=$(or $(prefix),/usr/local)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --quiet
 
-package: .cache/debian-packages ## build the Debian package into build-package/, and look at it with lintian and at what is in it
+package: .cache/debian-packages .cache/uplot/ready ## build the Debian package into build-package/, and look at it with lintian and at what is in it
 	@scripts/package.sh build-package
 	@lintian --fail-on error,warning build-package/*.changes
 	@dpkg-deb --contents build-package/sluice_*.deb | \
 	    awk '!/doc\/sluice\/docs\/./ { sub(/\.gz$$/, ""); print $$1, $$2, $$6 }' | diff tests/package/files.expect -
 	@ls build-package/*.deb
 
-reproducible: .cache/debian-packages ## build the Debian package twice, in other places, and compare
+reproducible: .cache/debian-packages .cache/uplot/ready ## build the Debian package twice, in other places, and compare
 	@scripts/reproducible.sh build-package/reproducible
 
 clean: ## remove everything that was built
@@ -158,6 +163,19 @@ clean: ## remove everything that was built
 	      $$sudo apt-get install -y -qq --no-install-recommends $$missing > .cache/apt.log 2>&1; } \
 	        || { tail -5 .cache/apt.log; echo "please install:$$missing"; exit 1; }; \
 	fi
+	@touch $@
+
+# By version and by hash, which the lock files have.  npm comes with some ways to install Node.js, and is
+# a package of its own with Debian's.
+.cache/uplot/ready: scripts/fetch_uplot.sh src/console/package.json src/console/package-lock.json
+	@command -v npm > /dev/null || $(MAKE) --no-print-directory .cache/npm-packages
+	@scripts/fetch_uplot.sh
+	@touch $@
+
+.cache/console/ready: tests/console/package.json tests/console/package-lock.json
+	@command -v npm > /dev/null || $(MAKE) --no-print-directory .cache/npm-packages
+	@rm -rf .cache/console && mkdir -p .cache/console && cp $^ .cache/console
+	@cd .cache/console && npm ci --ignore-scripts --silent
 	@touch $@
 
 # By version and by hash: the lock file has npm's, jars.sha256 those of ElasticMQ and all it needs.

@@ -8,5 +8,7 @@ tree=$1/sluice-$(dpkg-parsechangelog --show-field Version)
 rm -rf "$1"
 mkdir -p "$tree"
 git ls-files -z | tar --create --null --files-from - | tar --extract --directory "$tree"
+mkdir -p "$tree/.cache"
+cp -r .cache/uplot "$tree/.cache/uplot" # scripts/fetch_uplot.sh; the build itself asks nobody
 cd "$tree"
 dpkg-buildpackage --build=binary --unsigned-changes > ../build.log 2>&1 || { tail -n 30 ../build.log; exit 1; }

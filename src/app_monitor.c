@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app_console.h"
+#include "app_console_files.h"
 #include "app_dead.h"
 #include "app_health.h"
 #include "app_metrics.h"
@@ -80,13 +81,21 @@ static void answer_history(void *ctx, const struct sl_http_asked *asked, struct 
     sl_app_history_json(&app->history, after_ms, &page->body);
 }
 
-static void answer_nothing(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page)
+/* The console's own files, or nothing. */
+static void answer_file(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page)
 {
+    const struct sl_console_file *file = sl_console_file_find(asked->path);
+
     (void)ctx;
-    (void)asked;
+    if (file != NULL) {
+        page->type = file->type;
+        sl_buf_add_str(&page->body, (sl_str){ file->bytes, file->len });
+        return;
+    }
     page->type = type_text;
     page->status = NOT_FOUND;
-    sl_buf_add_str(&page->body, SL_STR("there are /metrics, /healthz, /readyz and /api/state\n"));
+    sl_buf_add_str(&page->body,
+                   SL_STR("there are /, /metrics, /healthz, /readyz and /api/state\n"));
 }
 
 /* The first that fits answers. */
@@ -100,7 +109,7 @@ static const struct sl_http_route routes[] = {
     { "/api/dead/retry", sl_app_may_change, sl_app_dead_retry, .is_post = true, .is_slow = true },
     { "/api/dead/purge", sl_app_may_change, sl_app_dead_purge, .is_post = true, .is_slow = true },
     { .path = "/api/dead/", .check = sl_app_may_open, .answer = sl_app_dead_show, .is_slow = true },
-    { .path = NULL, .check = sl_app_may_look, .answer = answer_nothing },
+    { .path = NULL, .check = sl_app_may_look, .answer = answer_file },
 };
 
 sl_rc sl_app_monitor_start(struct sl_app *app, struct sl_err *e)

@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
+[ -f .cache/uplot/node_modules/uplot/LICENSE ] || scripts/fetch_uplot.sh
 meson setup "$build" --buildtype=release --prefix=/usr/local -Dtests=disabled
 ninja -C "$build" sluice
 meson install -C "$build" --no-rebuild --tags runtime --strip --destdir "$root"
