@@ -145,7 +145,7 @@ def console(s):
     s.cluster.start()
     s.queue.send(['{"user_id": "u-1", '] * 2 + [login(n, app_version="2.3.0.1") for n in range(5)])
     pause(40)
-    for name, how in {"light": {"height": 1010}, "dark": {"height": 1010, "scheme": "dark"},
+    for name, how in {"light": {"height": 935}, "dark": {"height": 935, "scheme": "dark"},
                       "phone": {"width": 360, "height": 1180}}.items():
         with browser(monitor.url, **how) as b:
             b.sees("#dead-body", "Status")
