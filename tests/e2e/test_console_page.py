@@ -151,6 +151,30 @@ def test_a_purge_is_confirmed_and_takes_no_mouse(console, page):
     assert not set(ids) & set(letters(console.db))
 
 
+def test_without_a_token_nothing_can_be_done(console, page):
+    put(console.db, "{", reason="not_json", field=None, first=30)
+    page.do("""await page.route("**/api/state", async (route) => {
+                   const reply = await route.fetch();
+                   await route.fulfill({ response: reply, json: { ...await reply.json(), actions: false } });
+               })""")
+    page.open(console.monitor.url + "/")
+    page.click("#reasons button:has-text('not_json')")
+    page.sees("#dead-hint", "Actions are off: ")
+    enabled = page.do("return await page.locator('#dead-body button:visible:enabled').allInnerTexts()")
+    assert enabled == page.do("return await page.locator('#reasons button').allInnerTexts()"), "to look only"
+    page.do("await page.unroute('**/api/state')")
+
+
+def test_all_of_it_comes_from_the_program(console):
+    for path, kind in {"/": "html", "/console.js": "javascript", "/console.css": "css", "/uplot.js": "javascript",
+                       "/uplot.css": "css", "/licenses.txt": "plain"}.items():
+        status, headers, text = console.monitor.ask(path)
+        assert (status, headers["Content-Type"]) == (200, f"text/{kind}; charset=utf-8"), path
+        assert "default-src 'none'" in headers["Content-Security-Policy"] and len(text) > 1000
+    assert "Leon Sorokin" in text, "the license of uPlot"
+    assert console.monitor.ask("/console.html")[0] == 404
+
+
 def test_it_is_legible_to_all_and_fits_a_phone(console, page):
     page.sees("#dead-body", "Status")
     page.do("await page.evaluate(axe)")
