@@ -1,4 +1,4 @@
-"""pictures.py - the pictures of the docs, of runs that really go on: `make pictures`, four minutes.
+"""pictures.py - the pictures of the docs, of runs that really go on: `make pictures`, six minutes.
 
     pictures.py [console | database | poison | keys ...]      into docs/img; all of them if none is named
 
