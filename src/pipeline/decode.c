@@ -45,7 +45,8 @@ static enum sl_reason text_to_varchar(const struct sl_column *column, sl_clearte
     if (has_nul(text)) {
         return SL_REASON_NUL_CHARACTER;
     }
-    if (column->type == SL_TYPE_VARCHAR && sl_str_chars(copy) > column->max_chars) {
+    if (column->type == SL_TYPE_VARCHAR && copy.len > column->max_chars &&
+        sl_str_chars(copy) > column->max_chars) {
         return SL_REASON_TOO_LONG;
     }
     *ret = (struct sl_value){ .kind = SL_VALUE_TEXT, .text = copy };
