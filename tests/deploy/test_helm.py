@@ -120,6 +120,9 @@ def test_the_probes_ask_where_the_configuration_listens():
     config = yaml.safe_load(manifests["ConfigMap"]["data"]["sluice.yaml"])
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert config["http"]["listen"] == f"0.0.0.0:{ports['http']}" == "0.0.0.0:9464"
+    given = render("config.http.token_file=/run/sluice/token", "config.http.listen=127.0.0.1:1")["ConfigMap"]["data"]
+    assert yaml.safe_load(given["sluice.yaml"])["http"] == {
+        "listen": config["http"]["listen"], "token_file": "/run/sluice/token"}
     paths = {probe: container[probe]["httpGet"] for probe in container if probe.endswith("Probe")}
     assert paths == {"livenessProbe": {"path": "/healthz", "port": "http"},
                      "readinessProbe": {"path": "/readyz", "port": "http"}}

@@ -18,7 +18,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "sluice.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- if eq .Values.mode "follow" -}}
-{{- $_ := set $config "http" (dict "listen" "0.0.0.0:9464") -}}
+{{- $_ := set $config "http" (merge (dict "listen" "0.0.0.0:9464") (default dict $config.http)) -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end }}
