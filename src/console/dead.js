@@ -230,7 +230,7 @@ async function view_letter(id) {
     $("letter-facts").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => [
         el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value === null ? "–" : String(value))]));
     setText($("letter-body"), body ?? "");
-    setText($("letter-command"), `sluice dead show ${id} --reason '…'`);
+    setText($("letter-command"), `sluice dead show ${id} -c FILE --reason '…'`);
     await ask_in($("letter-dialog"));
 }
 

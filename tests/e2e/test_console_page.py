@@ -113,6 +113,7 @@ def test_a_dead_letter_is_seen_sealed_and_retried(console, page):
     page.do("await page.fill('#token-value', args.token)", token=TOKEN)
     page.keys("Enter")
     page.sees("#letter-dialog", "public.user_logins-message-1")
+    page.sees("#letter-command", f"^sluice dead show {letter} -c FILE --reason ")
     assert "user-4711" not in page.do("return await page.content()"), "bodies stay sealed"
     page.keys("Escape")
 
