@@ -72,6 +72,7 @@ class Stage:
         env = {**program.clean_environment(folder, self.fake), "TZ": "UTC", "SLUICE_HTTP_TOKEN": TOKEN}
         s = program.Sluice(BINARY, folder, env, name).use(self.queue, self.db)
         s.settings["http"] = {"listen": pg.free_port()}
+        s.postgres["url"] = self.db.tcp_url()  # no socket: its folder would be in the pictures
         s.settings["workers"] = 2
         self.made.append(s)
         return s
