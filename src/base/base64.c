@@ -11,27 +11,35 @@ size_t sl_base64_chars(enum sl_base64 kind, size_t n_bytes)
     return kind == SL_BASE64 ? (n_bytes + 2) / 3 * 4 : (n_bytes * 4 + 2) / 3;
 }
 
+/* Three bytes are four characters. */
+static char *put_four(char *out, const char *alphabet, uint32_t three)
+{
+    out[0] = alphabet[three >> 18 & 63];
+    out[1] = alphabet[three >> 12 & 63];
+    out[2] = alphabet[three >> 6 & 63];
+    out[3] = alphabet[three & 63];
+    return out + 4;
+}
+
 size_t sl_base64_encode(enum sl_base64 kind, const void *bytes, size_t n, char *out)
 {
     const unsigned char *in = bytes;
     const char *alphabet = alphabets[kind];
-    uint32_t acc = 0;
-    unsigned bits = 0;
-    size_t k = 0;
+    char *to = out;
 
-    for (size_t i = 0; i < n; i++) {
-        acc = acc << 8 | in[i];
-        for (bits += 8; bits >= 6; bits -= 6) {
-            out[k++] = alphabet[acc >> (bits - 6) & 63];
-        }
+    for (; n >= 3; n -= 3, in += 3) {
+        to = put_four(to, alphabet, (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2]);
     }
-    if (bits > 0) {
-        out[k++] = alphabet[acc << (6 - bits) & 63];
+    if (n > 0) {
+        const uint32_t rest = (uint32_t)in[0] << 16 | (n > 1 ? (uint32_t)in[1] << 8 : 0);
+        char four[4];
+
+        (void)put_four(four, alphabet, rest);
+        memset(four + n + 1, '=', 3 - n);
+        memcpy(to, four, kind == SL_BASE64 ? 4 : n + 1);
+        to += kind == SL_BASE64 ? 4 : n + 1;
     }
-    while (kind == SL_BASE64 && k % 4 != 0) {
-        out[k++] = '=';
-    }
-    return k;
+    return (size_t)(to - out);
 }
 
 static int base64_value(enum sl_base64 kind, char c)
