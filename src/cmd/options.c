@@ -141,6 +141,9 @@ sl_rc sl_options_take_monitor(int argc, char **argv, const char **ret_url, struc
     static const char preset[] = "http://127.0.0.1:9464";
     const char *url = optind < argc ? argv[optind] : preset;
 
+    if (strchr(url, '@') != NULL) {
+        return SL_FAIL(e, SL_USAGE, "no user in the URL: it is not sent, and arguments are seen");
+    }
     if (argc > optind + 1 || strlen(url) > MONITOR_URL_MAX ||
         (!sl_str_starts(sl_str_of(url), SL_STR("http://")) &&
          !sl_str_starts(sl_str_of(url), SL_STR("https://")))) {

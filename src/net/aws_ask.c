@@ -18,9 +18,7 @@ static sl_rc status_check(const struct sl_aws_question *q, int status, struct sl
 static sl_rc ask_once(const struct sl_aws_question *q, int *ret_status, struct sl_buf *ret,
                       struct sl_err *e)
 {
-    const char *const headers[] = { "Accept: */*",
-                                    "Content-Type:", q->header.len > 0 ? q->header.ptr : NULL,
-                                    NULL };
+    const char *const headers[] = { q->header.len > 0 ? q->header.ptr : NULL, NULL };
     const struct sl_http_request request = {
         .method = q->method,
         .is_direct = sl_str_starts(q->url, SL_STR("http://")),

@@ -35,6 +35,10 @@ static sl_rc endpoint_find(struct sl_aws_service *s, const struct sl_config *cfg
     while (endpoint.len > 0 && endpoint.ptr[endpoint.len - 1] == '/') {
         endpoint.len--;
     }
+    if (endpoint.len > 0 && memchr(endpoint.ptr, '@', endpoint.len) != NULL) { /* not shown */
+        return SL_FAIL(e, SL_CONFIG, "%s endpoint: no user in the URL, requests are signed",
+                       s->title);
+    }
     if (!is_url(endpoint)) {
         return SL_FAIL(e, SL_CONFIG, "%s endpoint \"%" SL_FMT "\" is not an http or https URL",
                        s->title, SL_ARG(endpoint));

@@ -112,6 +112,10 @@ static sl_rc endpoint_check(sl_str endpoint, const char *service, sl_str *ret, s
 {
     bool is_http;
 
+    if (endpoint.len > 0 && memchr(endpoint.ptr, '@', endpoint.len) != NULL) { /* not shown */
+        return SL_FAIL(e, SL_CONFIG, "%s endpoint: no user in the URL, requests are signed",
+                       service);
+    }
     while (endpoint.len > 0 && endpoint.ptr[endpoint.len - 1] == '/') {
         endpoint.len--;
     }

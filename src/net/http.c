@@ -67,6 +67,10 @@ sl_rc sl_http_new(struct sl_http **ret, struct sl_err *e)
     (void)pthread_once(&curl_started, curl_start);
     if (h != NULL) {
         h->multi = curl_multi_init();
+#if LIBCURL_VERSION_NUM >= 0x081400
+        (void)curl_multi_setopt(h->multi, CURLMOPT_QUICK_EXIT,
+                                1L); /* of the end, as in http_conn.c */
+#endif
     }
     if (h == NULL || h->multi == NULL) {
         free(h);
@@ -112,6 +116,7 @@ void sl_http_free(struct sl_http *h)
     sl_http_pool_end(&h->kept);
     (void)curl_multi_cleanup(h->multi);
     sl_http_sockets_close(&h->sockets);
+    explicit_bzero(h->room, sizeof h->room); /* bodies of messages, or keys, as they came */
     free(h);
 }
 
@@ -153,7 +158,7 @@ static void call_fail(struct sl_http *h, struct sl_http_call *call, const char *
     struct sl_http_reply *reply = &call->reply;
 
     reply->rc = SL_FAIL(&reply->err, why->rc, "%s %" SL_FMT ": %.600s", what,
-                        SL_ARG(sl_buf_str(&call->origin)), why->msg);
+                        SL_ARG(sl_http_origin_shown(sl_buf_str(&call->origin))), why->msg);
     call_end(h, call);
 }
 
@@ -201,25 +206,14 @@ static void call_complete(struct sl_http *h, struct sl_http_call *call, bool is_
 
 /* ---- bytes --------------------------------------------------------------------------------------- */
 
-static bool call_write(struct sl_http *h, struct sl_http_call *call)
-{
-    const sl_str rest = { call->text.ptr + call->written, call->text.len - call->written };
-    struct sl_err why;
-    size_t n = 0;
+enum taken {
+    TAKEN_SOME,
+    TAKEN_NOTHING, /* that is there now */
+    TAKEN_ALL,     /* the call has ended, or begins again */
+};
 
-    if (call->written == 0) {
-        call->begun_us = sl_clock_now_us();
-    }
-    if (sl_http_conn_write(call->conn, rest, &n, &why) != SL_OK) {
-        call_lose(h, call, &why);
-        return false;
-    }
-    call->written += n;
-    return true;
-}
-
-/* Read one piece.  Returns: whether there may be more for this call. */
-static bool call_read(struct sl_http *h, struct sl_http_call *call)
+/* Read one piece. */
+static enum taken call_read(struct sl_http *h, struct sl_http_call *call)
 {
     bool is_closed = false;
     size_t taken = 0;
@@ -234,13 +228,44 @@ static bool call_read(struct sl_http *h, struct sl_http_call *call)
     }
     if (rc != SL_OK) {
         call_lose(h, call, &why);
-        return false;
+        return TAKEN_ALL;
     }
     if (call->reading.part == SL_HTTP_DONE) {
         call_complete(h, call, taken == n && !is_closed);
+        return TAKEN_ALL;
+    }
+    return n > 0 ? TAKEN_SOME : TAKEN_NOTHING;
+}
+
+static enum taken call_read_all(struct sl_http *h, struct sl_http_call *call)
+{
+    enum taken taken;
+
+    do {
+        taken = call_read(h, call);
+    } while (taken == TAKEN_SOME);
+    return taken;
+}
+
+/* Who does not want all of a request may answer, and close: what cannot be written any more may have
+ * its answer.  What has not begun to be written has none. */
+static bool call_write(struct sl_http *h, struct sl_http_call *call)
+{
+    const sl_str rest = { call->text.ptr + call->written, call->text.len - call->written };
+    struct sl_err why;
+    size_t n = 0;
+
+    if (call->written == 0) {
+        call->begun_us = sl_clock_now_us();
+    }
+    if (sl_http_conn_write(call->conn, rest, &n, &why) != SL_OK) {
+        if (!call->conn->wants_write || call_read_all(h, call) == TAKEN_NOTHING) {
+            call_lose(h, call, &why);
+        }
         return false;
     }
-    return n > 0;
+    call->written += n;
+    return true;
 }
 
 static void on_ready(void *ctx, void *who)
@@ -256,8 +281,7 @@ static void on_ready(void *ctx, void *who)
     if (call->written < call->text.len && !call_write(h, call)) {
         return;
     }
-    while (call_read(h, call)) {
-    }
+    (void)call_read_all(h, call);
 }
 
 /* ---- beginnings ------------------------------------------------------------------------------------ */
@@ -351,11 +375,21 @@ static void http_begin(struct sl_http *h)
     }
 }
 
+/* A proxy that libcurl cannot read it quotes, with the password. */
+static const char *connect_text(const struct sl_http_conn *conn, CURLcode result)
+{
+    static const char quote[] = "Unsupported proxy";
+
+    return conn->error[0] == '\0' ? curl_easy_strerror(result)
+           : strncmp(conn->error, quote, sizeof quote - 1) == 0
+               ? "the URL of the proxy, in HTTPS_PROXY or such, cannot be read"
+               : conn->error;
+}
+
 static sl_rc connect_outcome(const struct sl_http_conn *conn, CURLcode result, struct sl_err *e)
 {
     return SL_FAIL(e, result == CURLE_OPERATION_TIMEDOUT ? SL_TIMEOUT : SL_DISCONNECTED,
-                   "curl %d: %s", (int)result,
-                   conn->error[0] != '\0' ? conn->error : curl_easy_strerror(result));
+                   "curl %d: %s", (int)result, connect_text(conn, result));
 }
 
 /* What libcurl has connected, or could not. */
@@ -410,7 +444,7 @@ static void http_expire(struct sl_http *h)
     h->next_due_ms = INT64_MAX;
     for (struct sl_http_call *call = h->busy; call != NULL; call = next) {
         next = call->next;
-        if (now_ms >= call->due_ms) {
+        if (now_ms >= call->due_ms && call->conn != NULL) { /* else it is in `fresh` */
             call_expire(h, call);
         } else if (call->due_ms < h->next_due_ms) {
             h->next_due_ms = call->due_ms;

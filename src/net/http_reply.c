@@ -9,7 +9,7 @@
 #include "base/json.h"
 
 enum {
-    HEAD_MAX = 64 << 10,        /* bytes of status line, headers, and lines between chunks */
+    HEAD_MAX = 64 << 10,        /* bytes of status line and headers, of lines between two chunks */
     EXPECT_MAX = 256 << 10,     /* bytes reserved for a body because it says that it is so long */
     RETRY_AFTER_MAX_MS = 30000, /* whatever a server says */
     CHUNK_DIGITS = 8,
@@ -224,6 +224,9 @@ static sl_rc take_chunk_size(struct sl_http_reading *r, sl_str line, struct sl_e
     }
     if (digits.len == 0 || digits.len > CHUNK_DIGITS) {
         return not_http(e, "the length of a chunk is none");
+    }
+    if (r->left > 0) {
+        r->head_bytes = 0; /* of the line before the next chunk; how many there are, the body bounds */
     }
     r->part = r->left > 0 ? SL_HTTP_BODY : SL_HTTP_TRAILERS;
     return SL_OK;

@@ -41,7 +41,7 @@ struct sl_http_reading {
     bool has_length;
     bool is_last;       /* the connection ends with it */
     uint64_t left;      /* bytes of the body or of a chunk; UINT64_MAX = all until the end */
-    size_t head_bytes;  /* of lines so far */
+    size_t head_bytes;  /* of lines so far, since the last chunk */
     struct sl_buf line; /* begun, and not ended */
 };
 

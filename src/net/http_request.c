@@ -4,6 +4,7 @@
 #include <strings.h>
 
 static const char host_header[] = "host:";
+static const char accept_header[] = "accept:";
 
 sl_str sl_http_origin(const char *url)
 {
@@ -12,20 +13,23 @@ sl_str sl_http_origin(const char *url)
     return (sl_str){ url, host == NULL ? 0 : (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") };
 }
 
+sl_str sl_http_origin_shown(sl_str origin)
+{
+    const char *at = origin.len > 0 ? memrchr(origin.ptr, '@', origin.len) : NULL;
+
+    return at == NULL ? origin : (sl_str){ at + 1, origin.len - (size_t)(at + 1 - origin.ptr) };
+}
+
 /* As servers and signatures want it: without a user, without the scheme's own port. */
 static sl_str host_of(sl_str origin)
 {
     const bool is_https = sl_str_starts(origin, SL_STR("https://"));
     const sl_str port = is_https ? SL_STR(":443") : SL_STR(":80");
     sl_str host = origin;
-    const char *user;
 
     (void)sl_str_cut(&host, '/');
     (void)sl_str_cut(&host, '/');
-    user = host.len > 0 ? memrchr(host.ptr, '@', host.len) : NULL;
-    if (user != NULL) {
-        host = (sl_str){ user + 1, host.len - (size_t)(user + 1 - host.ptr) };
-    }
+    host = sl_http_origin_shown(host);
     if (host.len > port.len && memcmp(host.ptr + host.len - port.len, port.ptr, port.len) == 0) {
         host.len -= port.len;
     }
@@ -41,7 +45,7 @@ static sl_rc add_target(sl_str url, struct sl_buf *out, struct sl_err *e)
     for (size_t i = 0; i < target.len; i++) {
         if ((unsigned char)target.ptr[i] <= ' ' || target.ptr[i] == 0x7f) {
             return SL_FAIL(e, SL_CONFIG, "the URL of a request at %" SL_FMT " has a blank in it",
-                           SL_ARG(origin));
+                           SL_ARG(sl_http_origin_shown(origin)));
         }
     }
     if (target.len == 0 || *target.ptr != '/') {
@@ -67,10 +71,12 @@ static sl_rc add_header(const char *line, struct sl_buf *out, struct sl_err *e)
 static sl_rc add_headers(const struct sl_http_request *request, struct sl_buf *out,
                          struct sl_err *e)
 {
+    bool has_accept = false;
     bool has_host = false;
 
     for (const char *const *line = request->headers; *line != NULL; line++) {
         has_host = has_host || strncasecmp(*line, host_header, sizeof host_header - 1) == 0;
+        has_accept = has_accept || strncasecmp(*line, accept_header, sizeof accept_header - 1) == 0;
         SL_TRY(add_header(*line, out, e));
     }
     if (!has_host) {
@@ -78,7 +84,10 @@ static sl_rc add_headers(const struct sl_http_request *request, struct sl_buf *o
         sl_buf_add_str(out, host_of(sl_http_origin(request->url)));
         sl_buf_add_str(out, SL_STR("\r\n"));
     }
-    sl_buf_add_str(out, SL_STR("user-agent: sluice/" SLUICE_VERSION "\r\naccept: */*\r\n"));
+    sl_buf_add_str(out, SL_STR("user-agent: sluice/" SLUICE_VERSION "\r\n"));
+    if (!has_accept) {
+        sl_buf_add_str(out, SL_STR("accept: */*\r\n"));
+    }
     return SL_OK;
 }
 

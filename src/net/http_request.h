@@ -11,8 +11,9 @@ struct sl_http_request {
     enum sl_http_method method;
     bool is_direct; /* through no proxy, whatever the environment says */
     const char *url;
-    const char *const *headers; /* "Name: value", NULL at the end; copied.  Host, User-Agent and
-                                 * Content-Length come by themselves, Host unless it is there */
+    const char *const *headers; /* "Name: value", NULL at the end; copied.  Host, Accept,
+                                 * User-Agent and Content-Length come by themselves, the first two
+                                 * unless they are there */
     sl_str body;                /* copied; a GET or DELETE has none */
     size_t reply_max_bytes;
     unsigned timeout_ms; /* for the whole of it */
@@ -25,6 +26,9 @@ struct sl_http_request {
 /* "https://host:443" of a URL.  What follows may be a message's own word, the key of an object, say,
  * and none of that gets into an error. */
 sl_str sl_http_origin(const char *url);
+
+/* What may be shown of an origin: without a user, who may have a password. */
+sl_str sl_http_origin_shown(sl_str origin);
 
 /* Append the request as it is sent.
  *

@@ -1,6 +1,8 @@
 /* tests/unit/test_http.c - requests to a server that does what a test says: kept connections, and
  * those that are closed at the wrong moment. */
 #include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -8,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,7 +33,8 @@ enum step {
     ANSWER_LAST,  /* "Connection: close" */
     CLOSE,        /* without a word */
     RESET,
-    HALF, /* of an answer, and close */
+    HALF,   /* of an answer, and close */
+    REFUSE, /* before all of the request has come, and close */
     HANG,
 };
 
@@ -89,6 +93,10 @@ static void serve(struct server *s, struct pollfd *p)
         say(p->fd, answer, sizeof answer / 2);
         finish(p, false);
         break;
+    case REFUSE:
+        say(p->fd, answer_last, sizeof answer_last - 1);
+        finish(p, false); /* with bytes unread: a reset */
+        break;
     case CLOSE:
     case RESET:
         finish(p, s->steps[s->requests - 1] == RESET);
@@ -131,6 +139,8 @@ static void server_start(struct server *s)
     socklen_t len = sizeof at;
 
     s->listener = socket(AF_INET, SOCK_STREAM, 0);
+    (void)setsockopt(s->listener, IPPROTO_TCP, TCP_MAXSEG, &(int){ 536 }, sizeof(int));
+    (void)setsockopt(s->listener, SOL_SOCKET, SO_RCVBUF, &(int){ 4096 }, sizeof(int));
     assert_int_equal(bind(s->listener, (struct sockaddr *)&at, sizeof at), 0);
     assert_int_equal(listen(s->listener, 8), 0);
     assert_int_equal(getsockname(s->listener, (struct sockaddr *)&at, &len), 0);
@@ -307,6 +317,112 @@ static void no_answer_in_time_is_a_failure_and_not_asked_again(void **state)
     assert_fails(steps, 2, 50, SL_TIMEOUT, "no answer from http://127.0.0.1:", 2);
 }
 
+/* Of a kept connection, and not asked again: it was the answer. */
+static void an_answer_to_half_a_request_counts(void **state)
+{
+    static const char *const headers[] = { NULL };
+    static char big[2000000];
+    struct server s = { .steps = { ANSWER, REFUSE } };
+    struct sl_http *h = NULL;
+    struct asked asked;
+    char url[64];
+    const struct sl_http_request request = { .method = SL_HTTP_POST,
+                                             .is_direct = true,
+                                             .url = url,
+                                             .headers = headers,
+                                             .body = { big, sizeof big },
+                                             .reply_max_bytes = 4096,
+                                             .timeout_ms = PATIENCE_MS,
+                                             .done = on_done,
+                                             .ctx = &asked };
+
+    (void)state;
+    server_start(&s);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", s.port);
+    assert_int_equal(sl_http_new(&h, NULL), SL_OK);
+    assert_int_equal(ask(h, &s, PATIENCE_MS, &asked), SL_OK);
+    asked = (struct asked){ 0 };
+    assert_int_equal(sl_http_send(h, &request, NULL), SL_OK);
+    (void)sl_http_wait(h, -1, 0, 0); /* a part of it goes out */
+    (void)usleep(100000);            /* answered, and closed */
+    while (asked.times == 0) {
+        (void)sl_http_wait(h, -1, 0, sl_clock_now_ms() + PATIENCE_MS);
+    }
+    sl_buf_done(&asked.reply.body);
+    sl_http_free(h);
+    server_stop(&s);
+    assert_int_equal(asked.reply.rc, SL_OK);
+    assert_int_equal(s.requests, 2);
+}
+
+/* libcurl looks names up in threads of its own; no name is looked up but this. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **ret)
+{
+    (void)name;
+    (void)service;
+    (void)hints;
+    (void)ret;
+    (void)sleep(5);
+    return EAI_AGAIN;
+}
+
+static void nobody_waits_for_a_name_that_is_given_up(void **state)
+{
+    static const char *const headers[] = { NULL };
+    const int64_t begun_ms = sl_clock_now_ms();
+    struct sl_http *h = NULL;
+    struct asked asked = { 0 };
+    struct sl_http_request request = { .method = SL_HTTP_GET,
+                                       .is_direct = true,
+                                       .url = "http://me:secret@slow.example/",
+                                       .headers = headers,
+                                       .timeout_ms = 100,
+                                       .done = on_done,
+                                       .ctx = &asked };
+
+    (void)state;
+    assert_int_equal(sl_http_new(&h, NULL), SL_OK);
+    assert_int_equal(sl_http_send(h, &request, NULL), SL_OK);
+    while (asked.times == 0) {
+        (void)sl_http_wait(h, -1, 0, sl_clock_now_ms() + PATIENCE_MS);
+    }
+    assert_int_equal(asked.reply.rc, SL_TIMEOUT);
+    assert_string_equal(asked.reply.err.msg, "no answer from slow.example: the deadline passed");
+    request.timeout_ms = PATIENCE_MS;
+    assert_int_equal(sl_http_send(h, &request, NULL), SL_OK);
+    (void)sl_http_wait(h, -1, 0, sl_clock_now_ms() + 100);
+    sl_http_free(h); /* a stop */
+    assert_int_equal(asked.reply.rc, SL_STOPPED);
+    assert_in_range(sl_clock_now_ms() - begun_ms, 0, 3000);
+}
+
+static void a_proxy_that_cannot_be_read_is_not_shown(void **state)
+{
+    static const char *const headers[] = { NULL };
+    struct sl_http *h = NULL;
+    struct asked asked = { 0 };
+    const struct sl_http_request request = { .method = SL_HTTP_GET,
+                                             .url = "https://127.0.0.1:9/",
+                                             .headers = headers,
+                                             .timeout_ms = PATIENCE_MS,
+                                             .done = on_done,
+                                             .ctx = &asked };
+
+    (void)state;
+    assert_int_equal(setenv("https_proxy", "http://user:sec#ret@127.0.0.1:9", 1), 0);
+    assert_int_equal(sl_http_new(&h, NULL), SL_OK);
+    assert_int_equal(sl_http_send(h, &request, NULL), SL_OK);
+    while (asked.times == 0) {
+        (void)sl_http_wait(h, -1, 0, sl_clock_now_ms() + PATIENCE_MS);
+    }
+    sl_http_free(h);
+    assert_int_equal(unsetenv("https_proxy"), 0);
+    assert_int_equal(asked.reply.rc, SL_DISCONNECTED);
+    assert_null(strstr(asked.reply.err.msg, "ret@"));
+    assert_non_null(strstr(asked.reply.err.msg, "HTTPS_PROXY"));
+}
+
 static void nobody_there_is_a_failure(void **state)
 {
     struct server s = { 0 };
@@ -406,6 +522,10 @@ static void hosts_and_paths(void **state)
     assert_text("http://sqs.example.com:443/", "a: b", "\r\nhost: sqs.example.com:443\r\n");
     assert_text("http://sqs.example.com:80/", "a: b", "\r\nhost: sqs.example.com\r\n");
     assert_text("http://me:secret@[::1]:8080/", "a: b", "\r\nhost: [::1]:8080\r\n");
+    assert_text("https://x/", "accept: text/plain",
+                "\r\naccept: text/plain\r\nhost: x\r\nuser-agent: sluice/" SLUICE_VERSION
+                "\r\n\r\n");
+    assert_text("https://me:secret@x/a b", "a: b", "!the URL of a request at x has a blank in it");
     assert_text("https://x/", "Host: signed", "\r\nHost: signed\r\nuser-agent: ");
 }
 
@@ -430,6 +550,9 @@ int main(void)
         cmocka_unit_test(a_request_is_sent_twice_at_most),
         cmocka_unit_test(half_an_answer_is_a_failure_and_not_asked_again),
         cmocka_unit_test(no_answer_in_time_is_a_failure_and_not_asked_again),
+        cmocka_unit_test(an_answer_to_half_a_request_counts),
+        cmocka_unit_test(nobody_waits_for_a_name_that_is_given_up),
+        cmocka_unit_test(a_proxy_that_cannot_be_read_is_not_shown),
         cmocka_unit_test(nobody_there_is_a_failure),
         cmocka_unit_test(what_is_out_at_the_end_is_told),
         cmocka_unit_test(the_text_of_a_request),

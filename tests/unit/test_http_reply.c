@@ -229,6 +229,26 @@ static void headers_without_an_end_are_refused(void **state)
     }
 }
 
+/* A body may have as many small chunks as it likes: their lines are no headers. */
+static void lines_between_chunks_are_counted_chunk_by_chunk(void **state)
+{
+    static const char chunk[] = "1;a=b\r\nx\r\n";
+    struct world w = { 0 };
+
+    (void)state;
+    begin(&w);
+    sl_buf_init(&w.reply.body, 1 << 20);
+    assert_int_equal(take(&w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 47, 47),
+                     SL_OK);
+    for (size_t i = 0; i < 20000; i++) {
+        assert_int_equal(take(&w, chunk, sizeof chunk - 1, sizeof chunk), SL_OK);
+    }
+    assert_int_equal(take(&w, "0\r\n\r\n", 5, 5), SL_OK);
+    assert_int_equal(w.reading.part, SL_HTTP_DONE);
+    assert_int_equal(w.reply.body.len, 20000);
+    end(&w);
+}
+
 static void a_body_over_its_limit_is_refused(void **state)
 {
     char text[BODY_MAX + 200] = "HTTP/1.1 200 OK\r\n\r\n";
@@ -254,6 +274,7 @@ int main(void)
         cmocka_unit_test(keeps_what_is_said_of_the_queue),
         cmocka_unit_test(what_is_no_http_is_refused),
         cmocka_unit_test(headers_without_an_end_are_refused),
+        cmocka_unit_test(lines_between_chunks_are_counted_chunk_by_chunk),
         cmocka_unit_test(a_body_over_its_limit_is_refused),
     };
 
