@@ -31,13 +31,14 @@ size_t sl_base64_encode(enum sl_base64 kind, const void *bytes, size_t n, char *
         to = put_four(to, alphabet, (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2]);
     }
     if (n > 0) {
-        const uint32_t rest = (uint32_t)in[0] << 16 | (n > 1 ? (uint32_t)in[1] << 8 : 0);
-        char four[4];
-
-        (void)put_four(four, alphabet, rest);
-        memset(four + n + 1, '=', 3 - n);
-        memcpy(to, four, kind == SL_BASE64 ? 4 : n + 1);
-        to += kind == SL_BASE64 ? 4 : n + 1;
+        *to++ = alphabet[in[0] >> 2];
+        *to++ = alphabet[(in[0] & 3) << 4 | (n > 1 ? in[1] >> 4 : 0)];
+    }
+    if (n > 1) {
+        *to++ = alphabet[(in[1] & 15) << 2];
+    }
+    while (kind == SL_BASE64 && (to - out) % 4 != 0) {
+        *to++ = '=';
     }
     return (size_t)(to - out);
 }
