@@ -226,7 +226,8 @@ static sl_rc take_chunk_size(struct sl_http_reading *r, sl_str line, struct sl_e
         return not_http(e, "the length of a chunk is none");
     }
     if (r->left > 0) {
-        r->head_bytes = 0; /* of the line before the next chunk; how many there are, the body bounds */
+        r->head_bytes =
+            0; /* of the line before the next chunk; how many there are, the body bounds */
     }
     r->part = r->left > 0 ? SL_HTTP_BODY : SL_HTTP_TRAILERS;
     return SL_OK;
