@@ -394,6 +394,7 @@ static void nobody_waits_for_a_name_that_is_given_up(void **state)
     }
     assert_int_equal(asked.reply.rc, SL_TIMEOUT);
     assert_string_equal(asked.reply.err.msg, "no answer from slow.example: the deadline passed");
+    sl_buf_done(&asked.reply.body);
     request.timeout_ms = PATIENCE_MS;
     assert_int_equal(sl_http_send(h, &request, NULL), SL_OK);
     (void)sl_http_wait(h, -1, 0, sl_clock_now_ms() + 100);
@@ -421,6 +422,7 @@ static void a_proxy_that_cannot_be_read_is_not_shown(void **state)
     while (asked.times == 0) {
         (void)sl_http_wait(h, -1, 0, sl_clock_now_ms() + PATIENCE_MS);
     }
+    sl_buf_done(&asked.reply.body);
     sl_http_free(h);
     assert_int_equal(unsetenv("https_proxy"), 0);
     assert_int_equal(asked.reply.rc, SL_DISCONNECTED);
