@@ -25,10 +25,13 @@ static struct {
     bool is_journal; /* of systemd, at the other end of stderr */
     bool leaves_out; /* warnings that come again and again */
     struct sl_repeats repeats;
+    pthread_mutex_t recent_lock; /* of what follows; never held while stderr is written to */
     struct sl_recent recent;
     char pipeline[160];
     char status[256];
-} log_state = { .lock = PTHREAD_MUTEX_INITIALIZER, .lowest = SL_LOG_INFO };
+} log_state = { .lock = PTHREAD_MUTEX_INITIALIZER,
+                .recent_lock = PTHREAD_MUTEX_INITIALIZER,
+                .lowest = SL_LOG_INFO };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
@@ -246,7 +249,9 @@ static void remember(enum sl_log_level level, const char *message, sl_str code,
     (void)snprintf(said.message, sizeof said.message, "%s", message);
     (void)snprintf(said.code, sizeof said.code, "%" SL_FMT, SL_ARG(code));
     detail_write(said.detail, sizeof said.detail, fields, n);
+    (void)pthread_mutex_lock(&log_state.recent_lock);
     sl_recent_add(&log_state.recent, &said, sl_clock_at_ms());
+    (void)pthread_mutex_unlock(&log_state.recent_lock);
 }
 
 /* `code` tells apart what has the same message; "" = nothing does. */
@@ -256,10 +261,10 @@ static void line_write(enum sl_log_level level, const char *message, sl_str code
     if (level < log_state.lowest && level < SL_LOG_WARN) {
         return;
     }
-    (void)pthread_mutex_lock(&log_state.lock);
     if (level >= SL_LOG_WARN) {
         remember(level, message, code, fields, n);
     }
+    (void)pthread_mutex_lock(&log_state.lock);
     say_left_out(false);
     if (level >= log_state.lowest &&
         (!log_state.leaves_out || level != SL_LOG_WARN ||
@@ -273,6 +278,13 @@ void sl_log_fields(enum sl_log_level level, const char *message, const struct sl
                    size_t n)
 {
     line_write(level, message, SL_STR(""), fields, n);
+}
+
+void sl_log_act(const char *message, const struct sl_field *fields, size_t n)
+{
+    (void)pthread_mutex_lock(&log_state.lock);
+    say(SL_LOG_INFO, message, fields, n);
+    (void)pthread_mutex_unlock(&log_state.lock);
 }
 
 /* ---- what is left out ------------------------------------------------------------------------ */
@@ -303,9 +315,9 @@ void sl_log_repeats_end(void)
 
 void sl_log_recent(struct sl_recent *ret)
 {
-    (void)pthread_mutex_lock(&log_state.lock);
+    (void)pthread_mutex_lock(&log_state.recent_lock);
     *ret = log_state.recent;
-    (void)pthread_mutex_unlock(&log_state.lock);
+    (void)pthread_mutex_unlock(&log_state.recent_lock);
     sl_recent_sort(ret);
 }
 

@@ -50,6 +50,9 @@ void sl_log_pipeline(sl_str name);
 void sl_log_fields(enum sl_log_level level, const char *message, const struct sl_field *fields,
                    size_t n);
 
+/* The same at level info, whatever the lowest level is: what a person did. */
+void sl_log_act(const char *message, const struct sl_field *fields, size_t n);
+
 /* SL_LOG(SL_LOG_INFO, "loaded a batch", sl_field_int("sluice.rows", n)); at least one field. */
 #define SL_LOG(level, message, ...)                                             \
     sl_log_fields((level), (message), (const struct sl_field[]){ __VA_ARGS__ }, \

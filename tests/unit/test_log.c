@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -174,6 +175,15 @@ static void what_is_below_the_lowest_level_is_not_said(void **state)
     says_nothing(*state);
     SL_LOG(SL_LOG_WARN, "x", sl_field_int("n", 1));
     has(take_json(*state), "log.level", "warn");
+}
+
+static void what_a_person_did_is_said_at_any_level(void **state)
+{
+    const struct sl_field n = sl_field_int("n", 1);
+
+    sl_log_init(SL_LOG_JSON, SL_LOG_ERROR);
+    sl_log_act("purged", &n, 1);
+    has(take_json(*state), "log.level", "info");
 }
 
 static void control_characters_and_quotes_cannot_end_a_field_or_a_line(void **state)
@@ -480,6 +490,43 @@ static void lines_of_several_threads_stay_whole_and_in_order(void **state)
     }
 }
 
+static void *say_to_nobody(void *unused)
+{
+    SL_LOG(SL_LOG_WARN, "nobody reads this", sl_field_int("n", 1));
+    return unused;
+}
+
+static void *await_in_recent(void *unused)
+{
+    struct sl_recent recent;
+
+    do {
+        sl_log_recent(&recent);
+    } while (strcmp(recent.kinds[0].message, "nobody reads this") != 0);
+    return unused;
+}
+
+static void what_was_warned_of_is_known_also_while_nobody_reads_the_log(void **state)
+{
+    struct world *w = *state;
+    struct timespec due;
+    pthread_t writer;
+    pthread_t reader;
+    int rc;
+
+    while (send(w->fds[1], w->line, 1024, MSG_DONTWAIT) > 0) {
+    }
+    assert_int_equal(pthread_create(&writer, NULL, say_to_nobody, NULL), 0);
+    assert_int_equal(pthread_create(&reader, NULL, await_in_recent, NULL), 0);
+    (void)clock_gettime(CLOCK_REALTIME, &due);
+    due.tv_sec += 10;
+    rc = pthread_timedjoin_np(reader, NULL, &due);
+    while (recv(w->fds[0], w->line, ROOM, MSG_DONTWAIT) > 0) {
+    }
+    (void)pthread_join(writer, NULL);
+    assert_int_equal(rc, 0);
+}
+
 int main(void)
 {
 #define RULE(f) cmocka_unit_test_setup_teardown(f, world_new, world_free)
@@ -489,6 +536,7 @@ int main(void)
         RULE(a_pipeline_that_is_named_is_in_every_line),
         RULE(every_level_has_its_name),
         RULE(what_is_below_the_lowest_level_is_not_said),
+        RULE(what_a_person_did_is_said_at_any_level),
         RULE(control_characters_and_quotes_cannot_end_a_field_or_a_line),
         RULE(bytes_that_are_no_utf8_do_not_spoil_a_line),
         RULE(integers_are_written_to_both_ends),
@@ -506,6 +554,7 @@ int main(void)
         RULE(outside_of_a_run_every_warning_is_said),
         RULE(metrics_are_lines_of_their_own_that_no_level_leaves_out),
         RULE(lines_of_several_threads_stay_whole_and_in_order),
+        RULE(what_was_warned_of_is_known_also_while_nobody_reads_the_log),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
