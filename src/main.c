@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "cmd/cmd.h"
+#include "keys/key_token.h"
 
 static const struct {
     const char *name;
@@ -62,6 +63,12 @@ static void harden(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* Whether a command has a use for the console's token; the others' programs need not inherit it. */
+static bool takes_token(const char *command)
+{
+    return strcmp(command, "run") == 0 || strcmp(command, "check") == 0;
+}
+
 int main(int argc, char **argv)
 {
     harden();
@@ -79,6 +86,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
+            if (!takes_token(argv[1])) {
+                sl_key_token_forget();
+            }
             return commands[i].run(argc - 1, argv + 1);
         }
     }

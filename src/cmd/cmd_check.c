@@ -51,6 +51,9 @@ struct checks {
     struct sl_keyring *ring;
     struct sl_pg_conn conn;
     struct sl_pg_target target;
+    struct sl_key_token token;
+    struct sl_err token_why;
+    sl_rc token_rc;
     bool peeks; /* look at messages */
     unsigned failed;
 };
@@ -486,15 +489,20 @@ static void check_vault(struct checks *c)
     sl_pg_close(&conn);
 }
 
+/* Before a program is started, which prints keys and needs no token. */
+static void read_token(struct checks *c)
+{
+    if (c->cfg->http.listen.len > 0) {
+        c->token_rc = sl_key_token_read(c->cfg->http.token_file, &c->token, &c->token_why);
+    }
+    sl_key_token_forget();
+}
+
 static void check_console(struct checks *c)
 {
-    struct sl_key_token token;
-    struct sl_err e;
-
-    if (c->cfg->http.listen.len > 0 &&
-        passed(c, "console", sl_key_token_read(c->cfg->http.token_file, &token, &e), &e)) {
+    if (c->cfg->http.listen.len > 0 && passed(c, "console", c->token_rc, &c->token_why)) {
         say("ok", "console", "%s",
-            token.is_set ? "who has the token may act" : "there is no token: nobody may act");
+            c->token.is_set ? "who has the token may act" : "there is no token: nobody may act");
     }
 }
 
@@ -503,6 +511,7 @@ static unsigned check_all(const struct sl_config *cfg, bool peeks)
     struct checks c = { .cfg = &c.found, .found = *cfg, .peeks = peeks };
 
     sl_arena_init(&c.arena, 16 << 20, 16 << 10);
+    read_token(&c);
     say("ok", "config", "%" SL_FMT ": %u columns", SL_ARG(cfg->file), cfg->columns_n);
     check_masks(&c);
     say_dedup(cfg);

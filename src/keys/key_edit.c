@@ -86,7 +86,7 @@ static sl_rc place_open(const char *path, struct edit_place *place, struct sl_er
     SL_TRY(place_find(path, place, e));
     for (int i = 0; i < SWAPS_MAX; i++) {
         SL_TRY(sl_key_io_open(place->path, &place->fd, e));
-        SL_TRY(sl_key_io_check("key file", path, place->fd, true, e));
+        SL_TRY(sl_key_io_check("key file", path, place->fd, e));
         SL_TRY(place_lock(place, e));
         if (place_is_current(place)) {
             return place->st.st_nlink == 1

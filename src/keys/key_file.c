@@ -75,7 +75,7 @@ sl_rc sl_key_file_open(const char *path, struct sl_keyring **ret, struct sl_err 
     SL_AUTO(sl_key_io_done) int fd = -1;
 
     SL_TRY(sl_key_io_open(path, &fd, e));
-    SL_TRY(sl_key_io_check("key file", path, fd, false, e));
+    SL_TRY(sl_key_io_check("key file", path, fd, e));
     SL_TRY(sl_key_io_read(path, fd, &text, e));
     return sl_key_file_parse(path, sl_buf_str(&text), ret, e);
 }

@@ -32,18 +32,21 @@ sl_rc sl_key_io_open(const char *path, int *ret_fd, struct sl_err *e)
     return SL_OK;
 }
 
-/* The bits that nobody may have. */
-static mode_t io_forbidden(const struct stat *st, bool for_edit)
+/* The bits that nobody may have.  Through its group a service gets a file of root's. */
+static mode_t io_forbidden(const struct stat *st)
 {
-    mode_t forbidden = S_IRWXG | S_IRWXO;
-
-    if (st->st_uid == 0 && (geteuid() != 0 || for_edit)) {
-        forbidden &= ~(mode_t)S_IRGRP; /* how a service gets a file of root's */
-    }
-    return forbidden;
+    return (S_IRWXG | S_IRWXO) & ~(st->st_uid == 0 ? (mode_t)S_IRGRP : 0);
 }
 
-sl_rc sl_key_io_check(const char *what, const char *path, int fd, bool for_edit, struct sl_err *e)
+/* Root may look at what a service reads: what it is told must leave that service its file. */
+static const char *io_advice(const struct stat *st)
+{
+    const bool has_group = st->st_uid == 0 && (geteuid() != 0 || (st->st_mode & S_IRGRP) != 0);
+
+    return has_group ? "640" : "600";
+}
+
+sl_rc sl_key_io_check(const char *what, const char *path, int fd, struct sl_err *e)
 {
     const uid_t self = geteuid();
     struct stat st;
@@ -60,9 +63,9 @@ sl_rc sl_key_io_check(const char *what, const char *path, int fd, bool for_edit,
                        "or to root; chown it",
                        what, path, (unsigned)st.st_uid, (unsigned)self);
     }
-    if ((st.st_mode & io_forbidden(&st, for_edit)) != 0) {
+    if ((st.st_mode & io_forbidden(&st)) != 0) {
         return SL_FAIL(e, SL_KEY, "%s %s has mode %04o, so others may use it: chmod %s it", what,
-                       path, (unsigned)(st.st_mode & 07777), st.st_uid == self ? "600" : "640");
+                       path, (unsigned)(st.st_mode & 07777), io_advice(&st));
     }
     if (st.st_size > SL_KEY_FILE_MAX) {
         return SL_FAIL(e, SL_KEY, "%s %s is over %d bytes", what, path, SL_KEY_FILE_MAX);

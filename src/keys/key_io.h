@@ -17,12 +17,10 @@ sl_rc sl_key_io_open(const char *path, int *ret_fd, struct sl_err *e) SL_MUST_CH
 /* Refuse a file that somebody else could have written or could read; asked of the descriptor, so
  * that nobody swaps the file in between.
  *
- * Shape:   what it is, as "key file"; for_edit: a group may read a file of root's, whoever asks; what only opens it refuses
- *          that to root, who does not need the group
+ * Shape:   what it is, as "key file"; a group may read a file of root's
  * Errors:  SL_KEY (stop)
  */
-sl_rc sl_key_io_check(const char *what, const char *path, int fd, bool for_edit, struct sl_err *e)
-    SL_MUST_CHECK;
+sl_rc sl_key_io_check(const char *what, const char *path, int fd, struct sl_err *e) SL_MUST_CHECK;
 
 /* Read to the end.  `name` stands for the source in messages.
  * Errors: SL_KEY (stop)  more than 64 KiB, or an error; SL_NOMEM (retry) */

@@ -43,7 +43,7 @@ static sl_rc source_file(struct reading *r, struct sl_err *e)
     r->name = sl_arena_copy(&r->arena, r->source->file);
     SL_TRY(reading_check(r->name, e));
     SL_TRY(sl_key_io_open(r->name.ptr, &fd, e));
-    SL_TRY(sl_key_io_check("key file", r->name.ptr, fd, false, e));
+    SL_TRY(sl_key_io_check("key file", r->name.ptr, fd, e));
     return sl_key_io_read(r->name.ptr, fd, &r->text, e);
 }
 

@@ -53,7 +53,7 @@ static sl_rc token_from_file(const char *path, struct sl_key_token *ret, struct 
     if (fd < 0) {
         return SL_FAIL(e, SL_CONFIG, "cannot open token file %s: %s", path, strerrordesc_np(errno));
     }
-    if (sl_key_io_check("token file", path, fd, false, &why) != SL_OK ||
+    if (sl_key_io_check("token file", path, fd, &why) != SL_OK ||
         sl_key_io_read(path, fd, &text, &why) != SL_OK) {
         return SL_FAIL(e, SL_CONFIG, "%s", why.msg);
     }
@@ -62,22 +62,32 @@ static sl_rc token_from_file(const char *path, struct sl_key_token *ret, struct 
 
 static sl_rc token_from_environment(struct sl_key_token *ret, struct sl_err *e)
 {
-    char *value = getenv(SL_KEY_TOKEN_VARIABLE);
-    sl_rc rc;
+    const char *value = getenv(SL_KEY_TOKEN_VARIABLE);
 
     if (value == NULL || *value == '\0') {
         *ret = (struct sl_key_token){ 0 };
         return SL_OK;
     }
-    rc = token_take(SL_KEY_TOKEN_VARIABLE, sl_str_of(value), ret, e);
-    explicit_bzero(value, strlen(value));
-    (void)unsetenv(SL_KEY_TOKEN_VARIABLE);
-    return rc;
+    return token_take(SL_KEY_TOKEN_VARIABLE, sl_str_of(value), ret, e);
+}
+
+void sl_key_token_forget(void)
+{
+    char *value = getenv(SL_KEY_TOKEN_VARIABLE);
+
+    if (value != NULL) {
+        explicit_bzero(value, strlen(value));
+        (void)unsetenv(SL_KEY_TOKEN_VARIABLE);
+    }
 }
 
 sl_rc sl_key_token_read(sl_str path, struct sl_key_token *ret, struct sl_err *e)
 {
-    return path.len > 0 ? token_from_file(path.ptr, ret, e) : token_from_environment(ret, e);
+    const sl_rc rc =
+        path.len > 0 ? token_from_file(path.ptr, ret, e) : token_from_environment(ret, e);
+
+    sl_key_token_forget(); /* also where a file goes before it */
+    return rc;
 }
 
 bool sl_key_token_is(const struct sl_key_token *token, sl_str text)

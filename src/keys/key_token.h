@@ -20,8 +20,8 @@ struct sl_key_token {
     unsigned char hash[SL_KEY_TOKEN_HASH];
 };
 
-/* Read it from a file, or where `path` is "" from $SLUICE_HTTP_TOKEN, which is taken out of the
- * environment.  None is set where there is neither.
+/* Read it from a file, or where `path` is "" from $SLUICE_HTTP_TOKEN; then forget the variable.  None
+ * is set where there is neither.
  *
  * Shape:   16 to 1024 printable ASCII characters without blanks; those around it are left out.  The
  *          file must be nobody else's, as a key file
@@ -29,6 +29,10 @@ struct sl_key_token {
  * Threads: main, before others are started
  */
 sl_rc sl_key_token_read(sl_str path, struct sl_key_token *ret, struct sl_err *e) SL_MUST_CHECK;
+
+/* Take $SLUICE_HTTP_TOKEN out of the environment, or programs that are started would inherit it.
+ * Threads: main, before others are started */
+void sl_key_token_forget(void);
 
 /* Whether a text is the token; not while none is set. */
 bool sl_key_token_is(const struct sl_key_token *token, sl_str text);
