@@ -50,6 +50,16 @@ sl_rc sl_http_desk_start(struct sl_http_desk *desk, struct sl_err *e)
     return SL_OK;
 }
 
+bool sl_http_desk_is_over(struct sl_http_desk *desk)
+{
+    bool is_over;
+
+    (void)pthread_mutex_lock(&desk->lock);
+    is_over = desk->is_over;
+    (void)pthread_mutex_unlock(&desk->lock);
+    return is_over;
+}
+
 bool sl_http_desk_give(struct sl_http_desk *desk, struct sl_http_job *job)
 {
     bool is_taken;

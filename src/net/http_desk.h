@@ -33,6 +33,9 @@ sl_rc sl_http_desk_start(struct sl_http_desk *desk, struct sl_err *e) SL_MUST_CH
  * Returns: false when too much waits already, or it is over: the job is the caller's still */
 bool sl_http_desk_give(struct sl_http_desk *desk, struct sl_http_job *job);
 
+/* Whether it has ended. */
+bool sl_http_desk_is_over(struct sl_http_desk *desk);
+
 /* End: the job at work is awaited, those that wait are run with `is_over`.  Takes a zeroed one. */
 void sl_http_desk_stop(struct sl_http_desk *desk);
 

@@ -2,6 +2,7 @@
 #include "net/http_origin.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <strings.h>
 
 #include "base/str.h"
@@ -10,7 +11,12 @@ enum { HOST_MAX = 64 };
 
 bool sl_http_is_loopback(const char *address)
 {
-    return strcmp(address, "::1") == 0 || strncmp(address, "127.", 4) == 0;
+    struct in6_addr v6;
+
+    if (inet_pton(AF_INET6, address, &v6) == 1) {
+        return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+    }
+    return strncmp(address, "127.", 4) == 0;
 }
 
 static bool is_port(sl_str text)

@@ -14,18 +14,26 @@ static unsigned free_n(const struct sl_http_places *p)
     return n;
 }
 
-static void oldest_shut(struct sl_http_places *p)
+static struct sl_http_place *oldest_of(struct sl_http_places *p, bool is_sent)
 {
     struct sl_http_place *oldest = NULL;
 
     for (unsigned i = 0; i < SL_HTTP_PLACES; i++) {
         struct sl_http_place *place = &p->at[i];
 
-        if (place->is_open && !place->is_busy && !place->is_shut &&
+        if (place->is_open && !place->is_shut && (is_sent ? place->is_sent : !place->is_busy) &&
             (oldest == NULL || place->number < oldest->number)) {
             oldest = place;
         }
     }
+    return oldest;
+}
+
+static void oldest_shut(struct sl_http_places *p)
+{
+    struct sl_http_place *oldest = oldest_of(p, false);
+
+    oldest = oldest != NULL ? oldest : oldest_of(p, true);
     if (oldest != NULL) {
         oldest->is_shut = true;
         (void)shutdown(oldest->fd, SHUT_RDWR);

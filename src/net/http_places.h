@@ -15,6 +15,7 @@ struct sl_http_place {
     int fd;
     bool is_open;
     bool is_busy; /* its request is whole, and being answered */
+    bool is_sent; /* its answer is made, and on its way */
     bool is_shut; /* told to go, and not gone yet */
     uint64_t number;
 };
@@ -25,7 +26,8 @@ struct sl_http_places {
     uint64_t opened; /* so far */
 };
 
-/* Give a new connection its place; where few are left, the oldest that asks nothing is shut down.
+/* Give a new connection its place; where few are left, the oldest that asks nothing is shut down,
+ * else the oldest that takes its time to read its answer.
  * Returns: NULL when all are taken */
 struct sl_http_place *sl_http_place_open(struct sl_http_places *p, int fd);
 

@@ -87,6 +87,9 @@ static enum MHD_Result page_send(struct request *r)
     headers_add(response, r);
     result = MHD_queue_response(r->asked.connection, r->page.status, response);
     MHD_destroy_response(response);
+    if (r->place != NULL) {
+        r->place->is_sent = true;
+    }
     return result;
 }
 
@@ -210,7 +213,9 @@ static enum MHD_Result request_answer(struct request *r)
     }
     MHD_suspend_connection(r->asked.connection);
     if (!sl_http_desk_give(&r->server->desk, &r->job)) {
-        page_fail(&r->page, MHD_HTTP_SERVICE_UNAVAILABLE, "too much is asked at a time");
+        page_fail(&r->page, MHD_HTTP_SERVICE_UNAVAILABLE,
+                  sl_http_desk_is_over(&r->server->desk) ? "stopping"
+                                                         : "too much is asked at a time");
         r->is_answered = true;
         MHD_resume_connection(r->asked.connection);
     }
@@ -274,6 +279,7 @@ static void on_end(void *ctx, struct MHD_Connection *connection, void **mark,
     }
     if (r->place != NULL) {
         r->place->is_busy = false;
+        r->place->is_sent = false;
     }
     sl_buf_done(&r->body);
     sl_buf_done(&r->page.body);

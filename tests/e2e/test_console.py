@@ -2,6 +2,7 @@
 may ask."""
 import json
 import socket
+import time
 
 import pytest
 
@@ -35,9 +36,13 @@ def told(monitor, path="/api/state"):
 class Raw:
     """A connection that says what it likes."""
 
-    def __init__(self, monitor, text=b""):
+    def __init__(self, monitor, text=b"", room=None):
         host, _, port = monitor.url.removeprefix("http://").partition(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=30)
+        self.socket = socket.socket()
+        if room:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.socket.settimeout(30)
+        self.socket.connect((host, int(port)))
         self.send(text)
 
     def send(self, text):
@@ -51,6 +56,17 @@ class Raw:
         except ConnectionResetError:
             return None
         return int(words[1]) if words else None
+
+    def rest(self):
+        """How many bytes still come."""
+        n = 0
+        try:
+            self.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            while got := self.socket.recv(1 << 20):
+                n += len(got)
+        except OSError:
+            pass  # it has hung up
+        return n
 
     def is_open(self):
         self.socket.setblocking(False)
@@ -161,6 +177,23 @@ def test_who_asks_slowly_keeps_nobody_out(run):
     left[-1].send(b"\r\n\r\n")
     left[-1].socket.setblocking(True)
     assert left[-1].status() == 200, "one that ends its request is answered"
+    for one in slow:
+        one.close()
+
+
+def test_who_reads_slowly_keeps_nobody_out(run):
+    """40 connections that ask for more than any socket takes, and read no more than that it comes."""
+    asked = b"GET /uplot.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 250
+    began = time.monotonic()
+    slow = []
+    for _ in range(40):
+        slow.append(Raw(run, asked, room=4096))
+        assert slow[-1].status() == 200
+        assert run.health()[0] == 200
+    assert time.monotonic() - began < 8, "nobody has waited until they were silent for too long"
+    whole = len(run.ask("/uplot.js")[2]) * 250
+    assert slow[-1].rest() > whole, "who reads on gets all of it"
+    assert slow[0].rest() < whole, "the first has made room"
     for one in slow:
         one.close()
 

@@ -71,6 +71,13 @@ static void loopback_is_this_machine(void **state)
     assert_true(sl_http_is_loopback("127.0.0.1"));
     assert_true(sl_http_is_loopback("127.9.9.9"));
     assert_true(sl_http_is_loopback("::1"));
+    assert_true(sl_http_is_loopback("0:0:0:0:0:0:0:1"));
+    assert_true(sl_http_is_loopback("::0001"));
+    assert_true(sl_http_is_loopback("::ffff:127.0.0.1"));
+    assert_true(sl_http_is_loopback("::ffff:7f00:1"));
+    assert_false(sl_http_is_loopback("::ffff:10.0.0.1"));
+    assert_false(sl_http_is_loopback("::127.0.0.1"));
+    assert_false(sl_http_is_loopback("::2"));
     assert_false(sl_http_is_loopback("0.0.0.0"));
     assert_false(sl_http_is_loopback("::"));
     assert_false(sl_http_is_loopback("12.7.0.1"));
