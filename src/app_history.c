@@ -59,6 +59,16 @@ static struct sl_app_point point_of(const struct sl_app_sample *now,
     };
 }
 
+/* The moment of the newest point: so many steps behind the one before it, however late the thread looked,
+ * or who asks for what is newer would get that one once more; the clock's own where it was set. */
+static int64_t end_of(const struct sl_app_history *h, int64_t steps, int64_t at_ms)
+{
+    const int64_t next_ms = h->end_ms + steps * STEP_MS;
+    const int64_t off_ms = at_ms - next_ms;
+
+    return h->n > 0 && off_ms > -STEP_MS / 2 && off_ms < STEP_MS / 2 ? next_ms : at_ms;
+}
+
 void sl_app_history_add(struct sl_app_history *h, const struct sl_app_sample *now, int64_t now_ms,
                         int64_t at_ms)
 {
@@ -69,10 +79,10 @@ void sl_app_history_add(struct sl_app_history *h, const struct sl_app_sample *no
         const struct sl_app_point point = point_of(now, &h->before, (double)passed_ms / 1000);
 
         (void)pthread_mutex_lock(&h->lock);
+        h->end_ms = end_of(h, steps, at_ms);
         for (int64_t i = 0; i < steps && i < POINTS; i++) {
             h->points[h->n++ % POINTS] = point;
         }
-        h->end_ms = at_ms;
         (void)pthread_mutex_unlock(&h->lock);
     }
     h->before = *now;

@@ -5,7 +5,10 @@
 
 #include "base/clock.h"
 
-enum { EVERY_MS = 30000 }; /* each question costs money */
+enum {
+    EVERY_MS = 30000, /* each question costs money */
+    FRESH_MS = 90000, /* two answers may fail to come */
+};
 
 sl_rc sl_app_queue_ask(struct sl_app *app, struct sl_sqs_attributes *ret, struct sl_err *e)
 {
@@ -20,6 +23,13 @@ sl_rc sl_app_queue_ask(struct sl_app *app, struct sl_sqs_attributes *ret, struct
         atomic_store(&app->depth.asked_at_ms, sl_clock_at_ms());
     }
     return rc;
+}
+
+bool sl_app_depth_is_fresh(const struct sl_app_depth *depth, int64_t at_ms)
+{
+    const int64_t asked_at_ms = atomic_load(&depth->asked_at_ms);
+
+    return asked_at_ms > 0 && at_ms - asked_at_ms <= FRESH_MS;
 }
 
 sl_str sl_app_queue_name(const struct sl_config *cfg)

@@ -10,6 +10,9 @@
 sl_rc sl_app_queue_ask(struct sl_app *app, struct sl_sqs_attributes *ret, struct sl_err *e)
     SL_MUST_CHECK;
 
+/* Whether what the queue said last still says anything of it.  Threads: any */
+bool sl_app_depth_is_fresh(const struct sl_app_depth *depth, int64_t at_ms);
+
 /* The last part of the queue's URL; "" for files. */
 sl_str sl_app_queue_name(const struct sl_config *cfg);
 

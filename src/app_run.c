@@ -69,15 +69,17 @@ static void history_look(struct sl_app *app)
     const int64_t now_ms = sl_clock_now_ms();
 
     if (app->server.daemon != NULL && sl_app_history_is_due(&app->history, now_ms)) {
-        struct sl_app_sample sample = { .counts = sl_app_counts(app),
-                                        .visible = atomic_load(&app->depth.asked_at_ms) > 0
-                                                       ? atomic_load(&app->depth.visible)
-                                                       : -1 };
+        const int64_t at_ms = sl_clock_at_ms();
+        const bool is_fresh = sl_app_depth_is_fresh(&app->depth, at_ms);
+        struct sl_app_sample sample = {
+            .counts = sl_app_counts(app),
+            .visible = is_fresh ? atomic_load(&app->depth.visible) : -1,
+        };
 
         for (unsigned i = 0; i < app->workers_n; i++) {
             sl_tally_take(&sample.latency, &app->workers[i].counters.latency);
         }
-        sl_app_history_add(&app->history, &sample, now_ms, sl_clock_at_ms());
+        sl_app_history_add(&app->history, &sample, now_ms, at_ms);
     }
 }
 

@@ -38,7 +38,8 @@ static void add_source(const struct sl_app *app, struct sl_buf *out)
 {
     const struct sl_app_depth *d = &app->depth;
     const int64_t asked_at_ms = atomic_load(&d->asked_at_ms);
-    const bool is_known = asked_at_ms > 0;
+    const int64_t at_ms = sl_clock_at_ms();
+    const bool is_known = sl_app_depth_is_fresh(d, at_ms);
     const bool has_files = sl_config_reads_files(app->cfg);
 
     sl_buf_printf(out, ",\"source\":{\"kind\":\"%s\"", has_files ? "files" : "sqs");
@@ -46,7 +47,7 @@ static void add_source(const struct sl_app *app, struct sl_buf *out)
     add_known(out, "visible", atomic_load(&d->visible), is_known);
     add_known(out, "in_flight", atomic_load(&d->in_flight), is_known);
     add_known(out, "delayed", atomic_load(&d->delayed), is_known);
-    add_known(out, "asked_s_ago", (sl_clock_at_ms() - asked_at_ms) / 1000, is_known);
+    add_known(out, "asked_s_ago", (at_ms - asked_at_ms) / 1000, asked_at_ms > 0);
     sl_buf_add_char(out, '}');
 }
 

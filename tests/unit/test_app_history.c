@@ -75,6 +75,20 @@ static void only_points_behind_a_moment_are_given(void **state)
     assert_non_null(strstr(json(0), "\"loaded\":[1.00,1.00,1.00,1.00],"));
 }
 
+static void no_point_is_given_twice_where_the_looks_are_late(void **state)
+{
+    const int64_t late_ms[] = { 0, 40, 90, 10, 99, 100, 5 };
+    int64_t end_ms = 0;
+
+    (void)state;
+    for (int i = 0; i < 7; i++) {
+        add(1 + i * STEP + late_ms[i], (uint64_t)i * 5, 0, 0);
+        assert_true(strstr(json(end_ms), i > 0 ? "\"received\":[0.00]," : "\"received\":[],") !=
+                    NULL);
+        end_ms = h.end_ms;
+    }
+}
+
 static void it_keeps_an_hour_and_steps_that_were_missed_share_what_came(void **state)
 {
     (void)state;
@@ -110,6 +124,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_point_is_what_happened_in_its_step, begin, end),
         cmocka_unit_test_setup_teardown(only_points_behind_a_moment_are_given, begin, end),
+        cmocka_unit_test_setup_teardown(no_point_is_given_twice_where_the_looks_are_late, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(it_keeps_an_hour_and_steps_that_were_missed_share_what_came,
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_long_sleep_is_no_more_than_an_hour, begin, end),
