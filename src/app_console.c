@@ -43,15 +43,18 @@ bool sl_app_may_look(void *ctx, const struct sl_http_asked *asked, struct sl_htt
            refuse(page, ELSEWHERE, "ask localhost, or an address in numbers");
 }
 
-/* What browsers say of themselves; other programs say nothing. */
+/* What browsers say of themselves; other programs say nothing.  A proxy in front has changed the Host,
+ * and then only the browser can tell; those that are too old to, or speak plain http to a name, have
+ * their origin compared. */
 static bool is_own_site(const struct sl_http_asked *asked)
 {
     const char *site = sl_http_asked_header(asked, "Sec-Fetch-Site");
     const char *origin = sl_http_asked_header(asked, "Origin");
 
-    return (site[0] == '\0' || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0) &&
-           (origin[0] == '\0' ||
-            sl_http_origin_is_own(origin, sl_http_asked_header(asked, "Host")));
+    if (site[0] != '\0') {
+        return strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
+    }
+    return origin[0] == '\0' || sl_http_origin_is_own(origin, sl_http_asked_header(asked, "Host"));
 }
 
 static sl_str token_of(const struct sl_http_asked *asked)
@@ -95,15 +98,18 @@ static bool token_check(struct sl_app *app, const struct sl_http_asked *asked,
     return refuse(page, UNAUTHORIZED, "the token is wrong");
 }
 
+bool sl_app_may_list(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page)
+{
+    return sl_app_may_look(ctx, asked, page) &&
+           (is_own_site(asked) || refuse(page, FORBIDDEN, "another site asks"));
+}
+
 bool sl_app_may_open(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page)
 {
     struct sl_app *app = ctx;
 
-    if (!sl_app_may_look(ctx, asked, page)) {
+    if (!sl_app_may_list(ctx, asked, page)) {
         return false;
-    }
-    if (!is_own_site(asked)) {
-        return refuse(page, FORBIDDEN, "another site asks");
     }
     if (!app->token.is_set) {
         return refuse(page, FORBIDDEN,

@@ -10,10 +10,12 @@ void sl_app_page_error(struct sl_http_page *page, unsigned status, const char *t
 /* Checks of routes; ctx is the application.
  *
  * look    the Host header is no name, where this machine alone is listened on: 421
- * open    and it comes from no other site, with the token: 403, 401, 429
+ * list    and it comes from no other site: 403
+ * open    and with the token: 403, 401, 429
  * change  and its body says that it is JSON, which no form of another site can: 415
  */
 bool sl_app_may_look(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page);
+bool sl_app_may_list(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page);
 bool sl_app_may_open(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page);
 bool sl_app_may_change(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page);
 

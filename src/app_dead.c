@@ -57,6 +57,9 @@ static sl_rc question_connect(struct question *q)
     if (!atomic_load(&q->app->is_running)) {
         return SL_FAIL(&q->e, SL_UNAVAILABLE, "the run is starting");
     }
+    if (atomic_load(&q->app->stop.is_asked)) {
+        return SL_FAIL(&q->e, SL_UNAVAILABLE, "stopping");
+    }
     q->ask.filter.pipeline = q->app->target.pipeline;
     q->conn.cfg = q->app->cfg;
     return sl_pg_connect(&q->conn, &q->e);
@@ -204,7 +207,7 @@ static void say_done(const struct question *q, sl_rc rc, const char *what, const
         sl_field_str("error.code", sl_str_of(sl_rc_name(rc))),
     };
 
-    sl_log_fields(SL_LOG_INFO, what, fields, rc == SL_OK ? 2 : 3);
+    sl_log_act(what, fields, rc == SL_OK ? 2 : 3);
 }
 
 /* ---- retry --------------------------------------------------------------------------------------- */
@@ -335,10 +338,15 @@ static sl_rc purge(struct question *q)
         return SL_FAIL(&q->e, SL_CONFIG, "there are %" PRId64 " by now: look again",
                        counts.new_n + counts.retried_n);
     }
-    rc = sl_pg_dead_purge(&q->conn, &q->ask.filter, counts.last_id, &n, &q->e);
+    rc = sl_pg_dead_purge(&q->conn, &q->ask.filter, &counts, &n, &q->e);
     say_done(q, rc, "purged dead letters", "sluice.purged", n);
-    sl_buf_printf(&q->page->body, "{\"purged\":%" PRIu64 "}\n", n);
-    return rc;
+    sl_buf_printf(&q->page->body, "{\"purged\":%" PRIu64, n);
+    if (rc != SL_OK) { /* what is gone is gone */
+        add_text(&q->page->body, "error", q->e.msg);
+        q->page->status = status_of(rc);
+    }
+    sl_buf_add_str(&q->page->body, SL_STR("}\n"));
+    return SL_OK;
 }
 
 void sl_app_dead_purge(void *ctx, const struct sl_http_asked *asked, struct sl_http_page *page)

@@ -105,7 +105,7 @@ static const struct sl_http_route routes[] = {
     { .path = "/readyz", .check = sl_app_may_look, .answer = answer_ready },
     { .path = "/api/state", .check = sl_app_may_look, .answer = answer_state },
     { .path = "/api/history", .check = sl_app_may_look, .answer = answer_history },
-    { .path = "/api/dead", .check = sl_app_may_look, .answer = sl_app_dead_list, .is_slow = true },
+    { .path = "/api/dead", .check = sl_app_may_list, .answer = sl_app_dead_list, .is_slow = true },
     { "/api/dead/retry", sl_app_may_change, sl_app_dead_retry, .is_post = true, .is_slow = true },
     { "/api/dead/purge", sl_app_may_change, sl_app_dead_purge, .is_post = true, .is_slow = true },
     { .path = "/api/dead/", .check = sl_app_may_open, .answer = sl_app_dead_show, .is_slow = true },
@@ -120,6 +120,7 @@ sl_rc sl_app_monitor_start(struct sl_app *app, struct sl_err *e)
     sl_rc rc;
 
     if (cfg->http.listen.len == 0 || app->options.is_dry_run) {
+        sl_key_token_forget();
         return SL_OK;
     }
     SL_TRY(sl_key_token_read(cfg->http.token_file, &app->token, e));

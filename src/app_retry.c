@@ -83,7 +83,9 @@ static sl_rc database_check(struct sl_retry *t, struct sl_err *e)
 
 static sl_rc vault_open(struct sl_retry *t, struct sl_err *e)
 {
-    struct sl_pg_conn conn = { .wait = sl_wait_plain(), .url = t->cfg->vault.url.ptr };
+    struct sl_pg_conn conn = { .wait = sl_wait_plain(),
+                               .stop = t->conn->stop,
+                               .url = t->cfg->vault.url.ptr };
     struct sl_err why = { 0 };
     sl_rc rc;
 
@@ -257,6 +259,11 @@ static sl_rc batch_run(struct sl_retry *t, const PGresult *rows, struct sl_err *
 
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
+static bool is_stopped(const struct sl_retry *t)
+{
+    return t->conn->stop != NULL && atomic_load(&t->conn->stop->is_urgent);
+}
+
 sl_rc sl_retry_run(struct sl_retry *t, const struct sl_pg_dead_filter *wanted, int64_t after_id,
                    struct sl_err *e)
 {
@@ -271,6 +278,9 @@ sl_rc sl_retry_run(struct sl_retry *t, const struct sl_pg_dead_filter *wanted, i
         n = (unsigned)PQntuples(rows);
         if (n == 0) {
             return SL_OK;
+        }
+        if (t->last_id > after_id && is_stopped(t)) {
+            return SL_FAIL(e, SL_STOPPED, "stopped: the others are as they were");
         }
         SL_TRY(batch_run(t, rows, e));
         t->last_id = int8_of(rows, (int)n - 1, 0);

@@ -11,7 +11,7 @@ static sl_rc purge_counted(struct sl_dead *d, const struct sl_pg_dead_counts *co
 {
     const uint64_t counted = (uint64_t)(counts->new_n + counts->retried_n);
     uint64_t n = 0;
-    const sl_rc rc = sl_pg_dead_purge(&d->conn, &d->filter, counts->last_id, &n, e);
+    const sl_rc rc = sl_pg_dead_purge(&d->conn, &d->filter, counts, &n, e);
 
     (void)printf("purged %" PRIu64 " dead letter%s; the ledger still knows the messages, so none "
                  "comes back as a row\n",

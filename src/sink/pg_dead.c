@@ -188,33 +188,50 @@ sl_rc sl_pg_dead_count(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f,
 }
 
 /* An array, for PostgreSQL may look up a subquery under IN more than once, and the limit with it. */
-static void purge_sql(struct sl_buf *out, const struct sl_pg_dead_filter *f, int64_t last_id)
+static void purge_sql(struct sl_buf *out, const struct sl_pg_dead_filter *f, int64_t last_id,
+                      uint64_t most)
 {
     sl_buf_add_str(out, SL_STR("DELETE FROM sluice.dead_letter WHERE id = ANY (ARRAY("
                                "SELECT id FROM sluice.dead_letter"));
     sl_pg_dead_where(out, f);
-    sl_buf_printf(out, " AND id <= %" PRId64 " ORDER BY id LIMIT %d FOR UPDATE SKIP LOCKED))",
-                  last_id, PURGE_ROWS);
+    sl_buf_printf(out,
+                  " AND id <= %" PRId64 " ORDER BY id LIMIT %" PRIu64 " FOR UPDATE SKIP LOCKED))",
+                  last_id, most);
 }
 
-sl_rc sl_pg_dead_purge(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, int64_t last_id,
-                       uint64_t *ret_n, struct sl_err *e)
+/* Some of them; *ret_n is how many. */
+static sl_rc purge_some(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, int64_t last_id,
+                        uint64_t most, uint64_t *ret_n, struct sl_err *e)
 {
-    int64_t n = PURGE_ROWS;
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
+    int64_t n = 0;
+
+    purge_sql(&sql, f, last_id, most);
+    sl_buf_add_char(&sql, '\0');
+    SL_TRY(sl_buf_rc(&sql, e));
+    SL_TRY(sl_pg_write(c, SL_PG_DEAD_LETTERS, sql.ptr, NULL, 0, &result, e));
+    (void)sl_str_to_i64(sl_str_of(PQcmdTuples(result)), &n);
+    *ret_n = (uint64_t)n;
+    return SL_OK;
+}
+
+sl_rc sl_pg_dead_purge(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f,
+                       const struct sl_pg_dead_counts *counted, uint64_t *ret_n, struct sl_err *e)
+{
+    const uint64_t all = (uint64_t)(counted->new_n + counted->retried_n);
+    uint64_t most;
+    uint64_t n;
 
     *ret_n = 0;
-    while (n == PURGE_ROWS) {
-        SL_AUTO(sl_pg_clear) PGresult *result = NULL;
-        SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
-
-        purge_sql(&sql, f, last_id);
-        sl_buf_add_char(&sql, '\0');
-        SL_TRY(sl_buf_rc(&sql, e));
-        SL_TRY(sl_pg_write(c, SL_PG_DEAD_LETTERS, sql.ptr, NULL, 0, &result, e));
-        n = 0;
-        (void)sl_str_to_i64(sl_str_of(PQcmdTuples(result)), &n);
-        *ret_n += (uint64_t)n;
-    }
+    do {
+        if (*ret_n > 0 && c->stop != NULL && atomic_load(&c->stop->is_urgent)) {
+            return SL_FAIL(e, SL_STOPPED, "stopped: the others are as they were");
+        }
+        most = all - *ret_n < PURGE_ROWS ? all - *ret_n : PURGE_ROWS;
+        SL_TRY(purge_some(c, f, counted->last_id, most, &n, e));
+        *ret_n += n;
+    } while (n == most && *ret_n < all);
     return SL_OK;
 }
 
@@ -224,10 +241,12 @@ sl_rc sl_pg_dead_expire(struct sl_pg_conn *c, sl_str pipeline, unsigned days, ui
     const struct sl_pg_dead_filter old = { .pipeline = pipeline,
                                            .until_ms = sl_clock_at_ms() - (int64_t)days * DAY_MS };
 
+    const struct sl_pg_dead_counts all = { .new_n = INT64_MAX, .last_id = INT64_MAX };
+
     *ret_n = 0;
     if (days == 0) {
         return SL_OK;
     }
     SL_TRY(sl_pg_connect(c, e));
-    return sl_pg_dead_purge(c, &old, INT64_MAX, ret_n, e);
+    return sl_pg_dead_purge(c, &old, &all, ret_n, e);
 }

@@ -71,13 +71,15 @@ sl_rc sl_pg_dead_export_next(struct sl_pg_conn *c, PGresult **ret, struct sl_err
 sl_rc sl_pg_dead_count(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f,
                        struct sl_pg_dead_counts *ret, struct sl_err *e) SL_MUST_CHECK;
 
-/* Delete those up to an id, in small transactions; what somebody else holds stays.
+/* Delete those that were counted, in small transactions: none with a larger id, and no more than there
+ * were.  What somebody else holds stays.
  *
  * Returns: in *ret_n how many, also after a failure
- * Errors:  those of sl_pg_exec
+ * Errors:  SL_STOPPED (stop) an urgent stop came between two of them; those of sl_pg_exec
  */
-sl_rc sl_pg_dead_purge(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f, int64_t last_id,
-                       uint64_t *ret_n, struct sl_err *e) SL_MUST_CHECK;
+sl_rc sl_pg_dead_purge(struct sl_pg_conn *c, const struct sl_pg_dead_filter *f,
+                       const struct sl_pg_dead_counts *counted, uint64_t *ret_n, struct sl_err *e)
+    SL_MUST_CHECK;
 
 /* Delete those of a pipeline that were received more than `days` days ago, as sl_pg_dead_purge
  * does; connects if there is no connection.

@@ -161,6 +161,23 @@ def test_a_purge_takes_no_more_than_was_seen(run, db):
     assert "purged dead letters" in run.running.err and "127.0.0.1" in run.running.err
 
 
+def test_a_purge_takes_no_more_than_was_counted_either(run, db):
+    """One becomes new while the purge of two waits for the table."""
+    middle = sorted(letters(db))[1]
+    change_to = f"UPDATE sluice.dead_letter SET status = '%s' WHERE id = {middle}"
+    db.execute(change_to % "retried")
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(
+        act(run, "purge", {"code": "bad_version", "status": "new", "expect": 2})))
+    with db.locked("sluice.dead_letter") as other:
+        asking.start()
+        eventually(lambda: db.waiting_for_locks() == 1)
+        other.cursor().execute(change_to % "new")
+        other.commit()
+        asking.join(30)
+    assert answers == [(200, {"purged": 2})] and len(letters(db)) == 3
+
+
 def test_a_body_that_says_anything_else_changes_nothing(run, db):
     before = letters(db)
     for body in (b"", b"[]", b"{", b'{"ids":"1"}', b'{"ids":["1"]}', b'{"ids":[]}', b'{"ids":[1.5]}', b"{}",
@@ -192,9 +209,18 @@ def test_nobody_acts_without_the_token_or_from_elsewhere(run, db):
         assert act(run, verb, body, Host="evil.example")[0] == 421
         assert ask(run, path)[0] == 405
     assert letters(db) == before
+    proxied = {"Origin": "https://sluice.example", "Sec-Fetch-Site": "same-origin", "Host": "localhost"}
+    assert act(run, "retry", {"ids": [99999]}, **proxied)[0] == 404, "a proxy has changed the Host, not the site"
     own = {"Origin": run.url, "Sec-Fetch-Site": "same-origin", "Host": run.url.removeprefix("http://"),
            "Content-Type": "application/json; charset=utf-8"}
     assert act(run, "purge", body, **own)[0] == 200
+
+
+def test_no_other_site_makes_the_database_count(run):
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}):
+        assert ask(run, "/api/dead", **headers) == (403, {"error": "another site asks"})
+    for site in ("same-origin", "none"):
+        assert ask(run, "/api/dead", **{"Sec-Fetch-Site": site})[0] == 200
 
 
 def test_guessing_is_slowed_down_and_told(run):
@@ -235,9 +261,9 @@ def test_the_token_comes_out_of_a_file_that_is_nobody_elses(dead):  # noqa: F811
         assert text.strip()[:8] not in result.err or not text.strip()
         return result.err
 
-    assert "chmod 600" in refused(TOKEN, 0o644)
+    assert "so others may use it: chmod 6" in refused(TOKEN, 0o644)
     checked = dead.call("check", "-c", dead.write())
-    assert checked.rc == 1 and "FAIL  console" in checked.text and "chmod 600" in checked.text
+    assert checked.rc == 1 and "FAIL  console" in checked.text and "others may use it" in checked.text
     for text in ("short", "", "with a blank in the middle", "x" * 1025, "\x01" * 20):
         assert "16 to 1024" in refused(text)
     dead.settings["http"]["token_file"] = path + ".none"
@@ -251,6 +277,26 @@ def test_the_token_comes_out_of_a_file_that_is_nobody_elses(dead):  # noqa: F811
     eventually(lambda: monitor.ready()[0] == 200)
     assert ask(monitor, "/api/dead/1", **BEARER)[0] == 404
     assert ask(monitor, "/api/dead/1", Authorization="Bearer another-token-from-elsewhere")[0] == 401
+
+
+def test_no_program_inherits_the_token(dead):  # noqa: F811
+    """The one that prints the keys is started by a run that listens, by one that does not, by check and others."""
+    script, seen, path = dead.folder + "/print-keys", dead.folder + "/seen", dead.folder + "/token"
+    with open(script, "w", encoding="ascii") as f:
+        f.write(f"#!/bin/sh\nenv >> {seen}\ncat {dead.keys}\n")
+    os.chmod(script, 0o700)
+    with open(path, "w", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as f:
+        f.write(TOKEN + "-of-a-file")
+    dead.settings["keys"] = {"command": script}
+    dead.env["SLUICE_HTTP_TOKEN"] = TOKEN
+    for http in ({"listen": 0}, {"listen": 0, "token_file": path}, {}):
+        dead.settings["http"] = http
+        dead.drain()
+        dead.call("check", "-c", dead.write())
+    dead.good("dead", "retry", "-c", dead.write())
+    with open(seen, encoding="utf-8") as f:
+        environments = f.read()
+    assert environments.count("AWS_REGION=") == 7 and "SLUICE_HTTP_TOKEN" not in environments
 
 
 def test_a_right_that_the_role_lacks_is_said(sluice, queue, db, loader):  # noqa: F811
@@ -291,6 +337,46 @@ def test_what_takes_long_keeps_nobody_waiting(run, db):
     for thread in asking:
         thread.join(30)
     assert sorted(answers[2:], key=str) == [(200, {"purged": 0})] * 8 + [(200, {"purged": 3})]
+
+
+def test_a_stop_comes_between_two_parts_of_a_purge(dead, db):  # noqa: F811
+    """3,000 of them take three transactions; each is slow, and the stop comes in the first."""
+    dead.env["SLUICE_HTTP_TOKEN"] = TOKEN
+    monitor = begin(dead)
+    db.psql("""
+        INSERT INTO sluice.dead_letter (pipeline, message_id, sent_at, received_at, stage, reason, sealed_body)
+        SELECT 'public.user_logins', 'm' || n, now(), now(), 'decode', 'not_json', 'x'
+        FROM generate_series(1, 3000) AS n;
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+        CREATE TRIGGER slow BEFORE DELETE ON sluice.dead_letter EXECUTE PROCEDURE slow();""")
+
+    def purge():
+        try:
+            act(monitor, "purge", {"code": "not_json", "expect": 3000})
+        except OSError:
+            pass  # the process may be gone before its answer
+
+    asking = threading.Thread(target=purge)
+    asking.start()
+    eventually(lambda: db.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1)
+    monitor.running.term()
+    assert monitor.running.wait().rc == 0
+    asking.join(30)
+    assert db.one("SELECT count(*) FROM sluice.dead_letter") == 2000
+    line = [x for x in monitor.running.result().logs if x["message"] == "purged dead letters"][0]
+    assert (line["sluice.purged"], line["error.code"], line["log.level"]) == (1000, "STOPPED", "info")
+
+
+def test_what_is_asked_after_a_stop_is_refused(run, queue, db):
+    queue.send([login(9)])
+    with db.locked():
+        eventually(lambda: db.waiting_for_locks() == 1, what="the worker waits for the table")
+        run.running.term()
+        eventually(lambda: run.ready()[0] == 503)
+        assert ask(run, "/api/dead") == (503, {"error": "stopping"})
+        assert act(run, "purge", {"code": "bad_version", "expect": 9}) == (503, {"error": "stopping"})
+    assert run.running.wait().rc == 0
 
 
 def test_a_database_that_is_away_is_said_and_a_stop_is_not_held_up(run, cluster):
