@@ -107,7 +107,8 @@ function draw(state) {
     document.body.classList.remove("is-gone");
     draw_head(state);
     draw_lists(state);
-    if (state.counts) { // while it starts, it has none yet
+    $("flow").hidden = $("sum").hidden = !state.counts; // while it starts, it has none yet
+    if (state.counts) {
         flow_draw(state, rates_of(state));
     }
 }

@@ -20,7 +20,11 @@ async function call(path, body) {
         options.method = "POST";
         options.body = JSON.stringify(body);
     }
-    return answer_of(await fetch(path, options));
+    try {
+        return await answer_of(await fetch(path, options));
+    } catch (error) { // only the process itself knows what it has not done: a proxy, or silence, says nothing of it
+        throw Object.assign(error, { is_unknown: Boolean(body) && !error.answer?.error });
+    }
 }
 
 /* ---- dialogs: each ends in true or false ---- */
@@ -171,10 +175,11 @@ function choose_reason(r) {
     dead_refresh(may_act);
 }
 
-function reason_row(r, i) {
+function reason_row(r) {
     const is_on = is_meant(r);
-    const button = el("button", { id: `reason-${i}`, type: "button", className: "link",
-                                  "aria-pressed": String(is_on), onclick: () => choose_reason(r) }, r.code);
+    const id = `reason-${r.code}-${encodeURIComponent(r.field ?? "")}`; // of its own: rows change places
+    const button = el("button", { id, type: "button", className: "link", "aria-pressed": String(is_on),
+                                  onclick: () => choose_reason(r) }, r.code);
 
     return el("tr", { className: is_on ? "is-on" : "" }, el("th", { scope: "row" }, button), el("td", {}, r.field ?? "–"),
               el("td", { className: "n" }, count(r.new)), el("td", { className: "n" }, count(r.retried)));
@@ -249,11 +254,12 @@ function refusals_text(refusals) {
     return [...n_of].map(([why, n]) => `; ${count(n)} × ${why}`).join("");
 }
 
+const ended_text = ({ error }) => (error ? ` Then it ended: ${error}.` : "");
+
 function retry_text(total) {
     const said = ENDS.filter(([name]) => total[name] > 0).map(([name, word]) => `${count(total[name])} ${word}`);
 
-    return `Retried: ${said.join(", ") || "nothing"}${refusals_text(total.refusals)}.`
-        + (total.error ? ` Then it ended: ${total.error}.` : "");
+    return `Retried: ${said.join(", ") || "nothing"}${refusals_text(total.refusals)}.${ended_text(total)}`;
 }
 
 function retry_add(total, part) {
@@ -263,11 +269,11 @@ function retry_add(total, part) {
 }
 
 /* One part of them; where it ends halfway, what was done is done. */
-async function retry_part(body) {
+async function part_of(path, count_of, body) {
     try {
-        return await call("api/dead/retry", body);
+        return await call(path, body);
     } catch (error) {
-        if (error.answer?.refusals === undefined) {
+        if (error.answer?.[count_of] === undefined) {
             throw error;
         }
         return { ...error.answer, more: false };
@@ -280,7 +286,7 @@ async function retry_all(body) {
     let after = 0;
 
     for (;;) {
-        const part = await retry_part({ ...body, after });
+        const part = await part_of("api/dead/retry", "refusals", { ...body, after });
 
         retry_add(total, part);
         if (!part.more) {
@@ -312,10 +318,10 @@ async function purge() {
         + " never become rows.", `Purge ${count(at.n)}`, "danger")) {
         return;
     }
-    const result = await with_token(() => call("api/dead/purge", { ...at.body, expect: at.n }));
+    const result = await with_token(() => part_of("api/dead/purge", "purged", { ...at.body, expect: at.n }));
 
     if (result) {
-        await done(`Purged: ${plural(result.purged, "dead letter")}.`);
+        await done(`Purged: ${plural(result.purged, "dead letter")}.${ended_text(result)}`);
     }
 }
 
@@ -330,7 +336,9 @@ async function try_to(act) {
     try {
         await act();
     } catch (error) {
-        setText($("dead-result"), `Not done: ${error.message}`);
+        setText($("dead-result"), error.is_unknown
+            ? `No answer (${error.message}): it may have been done, or go on still. Look at the numbers before you ask again.`
+            : `Not done: ${error.message}`);
     }
 }
 
@@ -349,6 +357,20 @@ function say_why_not(text) {
     setText($("dead-note"), text);
 }
 
+/* What somebody else has purged meanwhile, or retried, is no choice any more; what only stands further down is. */
+function choices_update() {
+    const now = new Map(shown.letters.map((x) => [x.id, x.status]));
+    const last = shown.more ? shown.letters.at(-1).id : 0;
+
+    for (const id of chosen.keys()) {
+        if (now.has(id)) {
+            chosen.set(id, now.get(id));
+        } else if (id > last) {
+            chosen.delete(id);
+        }
+    }
+}
+
 export async function dead_refresh(actions) {
     const mine = ++asked;
     let list;
@@ -357,11 +379,19 @@ export async function dead_refresh(actions) {
     try {
         list = await fetch_list();
     } catch (error) {
-        say_why_not(error.message);
+        if (mine === asked) {
+            say_why_not(error.message);
+        }
         return;
     }
     if (mine === asked) { // else somebody has chosen something else meanwhile
         shown = list;
+        if (filter.code && !list.reasons.some(is_meant)) { // all of it is gone, and its row with it
+            filter.code = filter.field = null;
+            await dead_refresh(actions);
+            return;
+        }
+        choices_update();
         say_why_not("");
         draw();
     }

@@ -66,10 +66,10 @@ export const utc = (text) => String(text).replace("T", " ").replace(/(\.\d+)?(Z|
 
 /* What an HTTP reply says; an Error with its status, and what else it says, where it refuses. */
 export async function answer_of(reply) {
-    const answer = await reply.json().catch(() => ({}));
-
     if (!reply.ok) {
+        const answer = await reply.json().catch(() => ({}));
+
         throw Object.assign(new Error(answer.error ?? `HTTP ${reply.status}`), { status: reply.status, answer });
     }
-    return answer;
+    return reply.json();
 }

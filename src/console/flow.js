@@ -63,7 +63,7 @@ function draw_source(state) {
     say("queue", {
         name: s.name,
         main: s.visible === null ? "" : `${count(s.visible)} waiting`,
-        more: s.visible === null ? (s.kind === "sqs" ? "depth not known yet" : "")
+        more: s.visible === null ? (s.kind === "sqs" ? "depth not known" : "")
                                  : `${count(s.in_flight)} in flight, ${count(s.delayed)} delayed`,
         stuck: refused ? `cannot be asked (${refused.queue_error})` : "",
         aside: s.asked_s_ago === null ? "" : `depth asked ${duration(s.asked_s_ago)} ago`,

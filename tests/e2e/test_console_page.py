@@ -152,6 +152,88 @@ def test_a_purge_is_confirmed_and_takes_no_mouse(console, page):
     assert not set(ids) & set(letters(console.db))
 
 
+ANSWERS = [
+    ("route.abort()", r"No answer \(.*\): it may have been done"),
+    ("route.fulfill({ status: 504, contentType: 'text/html', body: '<h1>Gateway Time-out' })",
+     r"No answer \(HTTP 504\): it may have been done"),
+    ("route.fulfill({ status: 200, contentType: 'application/json', body: '{\"purged\":' })", "No answer"),
+    ("route.fulfill({ status: 503, json: { purged: 1, error: 'the connection was lost' } })",
+     r"Purged: 1 dead letter\. Then it ended: the connection was lost\."),
+    ("route.fulfill({ status: 409, json: { error: 'there are 3 by now: look again' } })",
+     "Not done: there are 3 by now: look again"),
+]
+
+
+def test_what_may_have_been_done_is_not_said_to_be_undone(console, page):
+    put(console.db, "{", reason="not_utf8", field=None, first=40)
+    page.open(console.monitor.url + "/")
+    page.click("#token")
+    page.type(TOKEN)
+    page.keys("Enter")
+    page.sees("#token", "Forget the token")
+    for answer, said in ANSWERS:
+        page.do(f"await page.route('**/api/dead/purge', (route) => {answer})")
+        if page.do("return await page.locator('#reasons button[aria-pressed=true]').count()") == 0:
+            page.click("#reasons button:has-text('not_utf8')")
+        page.sees("#purge", "Purge 1 …")
+        page.click("#purge")
+        page.click("#confirm-yes")
+        page.sees("#dead-result", said)
+        page.do("await page.unroute('**/api/dead/purge')")
+
+
+def test_what_is_gone_is_no_choice_any_more(console, page):
+    """Others purge letters, too: by the program, or on another page.  Who is in another row stays there."""
+    ids = put(console.db, "{", "[", "]", reason="too_deep", field=None, first=50)
+    put(console.db, "", reason="not_utf8", field=None, first=53)
+    page.open(console.monitor.url + "/")
+    page.click("#reasons button:has-text('too_deep')")
+    page.do("await page.check(args.at)", at=f"#choose-{ids[0]}")
+    page.sees("#purge", "Purge 1 …")
+    page.do("await page.focus(\"#reasons button:has-text('not_utf8')\")")
+    console.db.execute("DELETE FROM sluice.dead_letter WHERE reason = 'too_deep'")
+    page.sees("#dead-hint", "Choose a reason above")
+    assert page.do("return await page.locator('#reasons button[aria-pressed=true]').count()") == 0
+    assert not page.do("return await page.isEnabled('#purge')")
+    assert page.text(f"[id='{page.focused()}']") == "not_utf8"
+
+
+def test_an_answer_that_comes_late_says_nothing_of_what_was_chosen_since(console, page):
+    put(console.db, "{", reason="not_utf8", field=None, first=60)
+    put(console.db, "{", reason="too_deep", field=None, first=61)
+    page.open(console.monitor.url + "/")
+    page.sees("#reasons", "too_deep")
+    page.do("""let fail;
+               const late = new Promise((resolve) => { fail = resolve; });
+               await page.route("**/api/dead?*code=not_utf8*", async (route) => {
+                   await late;
+                   await route.fulfill({ status: 503, json: { error: "away" } });
+               });
+               await page.click("#reasons button:has-text('not_utf8')");
+               await page.click("#reasons button:has-text('too_deep')");
+               await page.locator("#purge:has-text('Purge 1')").waitFor();
+               const failed = page.waitForResponse((r) => r.status() === 503);
+               fail();
+               await (await failed).finished();
+               await page.unroute("**/api/dead?*code=not_utf8*");
+               await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));""")
+    assert page.do("return await page.isVisible('#dead-body')") and page.text("#dead-note") == ""
+
+
+def test_a_process_that_starts_has_no_numbers_yet(page):
+    """Those of the one before would be taken for its own."""
+    page.sees("#sum", "received")
+    page.do("""await page.route("**/api/state", async (route) => {
+                   const reply = await route.fetch();
+                   const none = { source: null, target: null, counts: null, workers: [], oldest_s: null };
+                   await route.fulfill({ response: reply, json: { ...await reply.json(), ...none } });
+               })""")
+    page.do("await page.locator('#flow').waitFor({ state: 'hidden' })")
+    assert not page.do("return await page.isVisible('#sum')")
+    page.do("await page.unroute('**/api/state')")
+    page.sees("#sum", "received")
+
+
 def test_without_a_token_nothing_can_be_done(console, page):
     put(console.db, "{", reason="not_json", field=None, first=30)
     page.do("""await page.route("**/api/state", async (route) => {
