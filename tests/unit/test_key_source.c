@@ -111,7 +111,7 @@ static void reads_a_file_with_all_its_checks(void **state)
     assert_opens(&source);
     put_file(path, JSON_1, 0600);
     assert_opens(&source);
-    put_file(path, LINE_1, 0644);
+    put_file(path, LINE_1, 0604);
     assert_refused(&source, SL_KEY, "chmod 600");
 }
 
