@@ -339,33 +339,49 @@ def test_what_takes_long_keeps_nobody_waiting(run, db):
     assert sorted(answers[2:], key=str) == [(200, {"purged": 0})] * 8 + [(200, {"purged": 3})]
 
 
-def test_a_stop_comes_between_two_parts_of_a_purge(dead, db):  # noqa: F811
-    """3,000 of them take three transactions; each is slow, and the stop comes in the first."""
-    dead.env["SLUICE_HTTP_TOKEN"] = TOKEN
-    monitor = begin(dead)
-    db.psql("""
-        INSERT INTO sluice.dead_letter (pipeline, message_id, sent_at, received_at, stage, reason, sealed_body)
-        SELECT 'public.user_logins', 'm' || n, now(), now(), 'decode', 'not_json', 'x'
-        FROM generate_series(1, 3000) AS n;
+def slow(db, when):
+    """What takes a second, each time that it is done."""
+    db.psql(f"""
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
-        CREATE TRIGGER slow BEFORE DELETE ON sluice.dead_letter EXECUTE PROCEDURE slow();""")
+        CREATE TRIGGER slow BEFORE {when} EXECUTE PROCEDURE slow();""")
 
-    def purge():
+
+def stop_within(monitor, db, verb, body):
+    """Stop the run while the first part of an action sleeps; what the log says of the action."""
+    def ask_for_it():
         try:
-            act(monitor, "purge", {"code": "not_json", "expect": 3000})
+            act(monitor, verb, body)
         except OSError:
             pass  # the process may be gone before its answer
 
-    asking = threading.Thread(target=purge)
+    asking = threading.Thread(target=ask_for_it)
     asking.start()
     eventually(lambda: db.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 1)
     monitor.running.term()
     assert monitor.running.wait().rc == 0
     asking.join(30)
-    assert db.one("SELECT count(*) FROM sluice.dead_letter") == 2000
-    line = [x for x in monitor.running.result().logs if x["message"] == "purged dead letters"][0]
-    assert (line["sluice.purged"], line["error.code"], line["log.level"]) == (1000, "STOPPED", "info")
+    return [x for x in monitor.running.result().logs if "dead letters" in x["message"]][0]
+
+
+def test_a_stop_comes_between_two_parts_of_a_purge(run, db):
+    """3,000 of them take three transactions."""
+    db.execute("INSERT INTO sluice.dead_letter (pipeline, message_id, sent_at, received_at, stage, reason,"
+               " sealed_body) SELECT 'public.user_logins', 'm' || n, now(), now(), 'decode', 'not_json', 'x'"
+               " FROM generate_series(1, 3000) AS n")
+    slow(db, "DELETE ON sluice.dead_letter")
+    line = stop_within(run, db, "purge", {"code": "not_json", "expect": 3000})
+    assert (line["message"], line["sluice.purged"], line["error.code"]) == ("purged dead letters", 1000, "STOPPED")
+    assert db.one("SELECT count(*) FROM sluice.dead_letter WHERE reason = 'not_json'") == 2000
+
+
+def test_a_stop_comes_between_two_parts_of_a_retry(run, db):
+    """501 of them take two transactions."""
+    put(db, *[login(n) for n in range(501)], reason="not_json", field=None, first=10)
+    slow(db, "INSERT ON user_logins")
+    line = stop_within(run, db, "retry", {"code": "not_json"})
+    assert (line["message"], line["sluice.loaded"], line["error.code"]) == ("retried dead letters", 500, "STOPPED")
+    assert db.count() == 500
 
 
 def test_what_is_asked_after_a_stop_is_refused(run, queue, db):
