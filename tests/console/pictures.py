@@ -111,11 +111,12 @@ def pause(s):
     time.sleep(s)
 
 
-def take(b, name, at="flow-title"):
+def take(b, name, at=None):
     IMAGES.mkdir(exist_ok=True)
     path = IMAGES / f"{name}.png"
     b.do("await page.mouse.move(0, 0)")
-    b.do("await page.evaluate((at) => document.getElementById(at).scrollIntoView(), args.at)", at=at)
+    b.do("await page.evaluate((at) => at ? document.getElementById(at).scrollIntoView() : window.scrollTo(0, 0), args.at)",
+         at=at)
     b.picture(path)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
