@@ -27,6 +27,16 @@ void sl_app_page_error(struct sl_http_page *page, unsigned status, const char *t
     sl_buf_add_str(&page->body, SL_STR("}\n"));
 }
 
+void sl_app_page_text(struct sl_buf *out, const char *name, sl_str text)
+{
+    sl_buf_printf(out, ",\"%s\":", name);
+    if (text.len > 0) {
+        sl_buf_add_json(out, text);
+    } else {
+        sl_buf_add_str(out, SL_STR("null"));
+    }
+}
+
 static bool refuse(struct sl_http_page *page, unsigned status, const char *text)
 {
     sl_app_page_error(page, status, text);

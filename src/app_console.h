@@ -7,6 +7,9 @@
 /* Answer with {"error":"text"}. */
 void sl_app_page_error(struct sl_http_page *page, unsigned status, const char *text);
 
+/* Append one more member, ,"name":"text"; null for "". */
+void sl_app_page_text(struct sl_buf *out, const char *name, sl_str text);
+
 /* Checks of routes; ctx is the application.
  *
  * look    the Host header is no name, where this machine alone is listened on: 421

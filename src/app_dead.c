@@ -110,25 +110,14 @@ static sl_rc read_body(struct question *q)
 
 /* ---- list ---------------------------------------------------------------------------------------- */
 
-/* null for "". */
-static void add_text(struct sl_buf *out, const char *name, const char *text)
-{
-    sl_buf_printf(out, ",\"%s\":", name);
-    if (text[0] != '\0') {
-        sl_buf_add_json(out, sl_str_of(text));
-    } else {
-        sl_buf_add_str(out, SL_STR("null"));
-    }
-}
-
 static void add_reasons(struct sl_buf *out, const PGresult *rows)
 {
     sl_buf_add_str(out, SL_STR("{\"reasons\":["));
     for (int row = 0; row < PQntuples(rows); row++) {
         sl_buf_printf(out, "%s{\"new\":%s,\"retried\":%s", row > 0 ? "," : "",
                       PQgetvalue(rows, row, 2), PQgetvalue(rows, row, 3));
-        add_text(out, "code", PQgetvalue(rows, row, 0));
-        add_text(out, "field", PQgetvalue(rows, row, 1));
+        sl_app_page_text(out, "code", sl_str_of(PQgetvalue(rows, row, 0)));
+        sl_app_page_text(out, "field", sl_str_of(PQgetvalue(rows, row, 1)));
         sl_buf_add_char(out, '}');
     }
     sl_buf_add_char(out, ']');
@@ -143,7 +132,7 @@ static void add_letters(struct sl_buf *out, const PGresult *rows, int n)
     for (int row = 0; row < n; row++) {
         sl_buf_printf(out, "%s{\"id\":%s", row > 0 ? "," : "", PQgetvalue(rows, row, 0));
         for (int k = 0; k < 6; k++) {
-            add_text(out, names[k], PQgetvalue(rows, row, k + 1));
+            sl_app_page_text(out, names[k], sl_str_of(PQgetvalue(rows, row, k + 1)));
         }
         sl_buf_add_char(out, '}');
     }
@@ -221,14 +210,9 @@ struct refusals {
 static void refusal_add(struct refusals *r, int64_t id, const struct sl_verdict *v)
 {
     sl_buf_printf(&r->text, "%s{\"id\":%" PRId64, r->n++ > 0 ? "," : "", id);
-    add_text(&r->text, "code", sl_reason_code(v->reason));
-    sl_buf_add_str(&r->text, SL_STR(",\"field\":"));
-    if (v->field.len > 0) {
-        sl_buf_add_json(&r->text, v->field);
-    } else {
-        sl_buf_add_str(&r->text, SL_STR("null"));
-    }
-    add_text(&r->text, "sqlstate", v->sqlstate);
+    sl_app_page_text(&r->text, "code", sl_str_of(sl_reason_code(v->reason)));
+    sl_app_page_text(&r->text, "field", v->field);
+    sl_app_page_text(&r->text, "sqlstate", sl_str_of(v->sqlstate));
     sl_buf_add_char(&r->text, '}');
 }
 
@@ -244,7 +228,7 @@ static void on_closed(void *ctx, int64_t id, const char *why)
     struct refusals *r = ctx;
 
     sl_buf_printf(&r->text, "%s{\"id\":%" PRId64, r->n++ > 0 ? "," : "", id);
-    add_text(&r->text, "closed", why);
+    sl_app_page_text(&r->text, "closed", sl_str_of(why));
     sl_buf_add_char(&r->text, '}');
 }
 
@@ -275,7 +259,7 @@ static void retry_say(const struct question *q, const struct sl_retry *t,
                   t->has_more ? "true" : "false", t->last_id, SL_ARG(sl_buf_str(&refusals->text)));
     add_notes(out, notes);
     if (q->e.rc != SL_OK) {
-        add_text(out, "error", q->e.msg);
+        sl_app_page_text(out, "error", sl_str_of(q->e.msg));
     }
     sl_buf_add_str(out, SL_STR("}\n"));
 }
@@ -342,7 +326,7 @@ static sl_rc purge(struct question *q)
     say_done(q, rc, "purged dead letters", "sluice.purged", n);
     sl_buf_printf(&q->page->body, "{\"purged\":%" PRIu64, n);
     if (rc != SL_OK) { /* what is gone is gone */
-        add_text(&q->page->body, "error", q->e.msg);
+        sl_app_page_text(&q->page->body, "error", sl_str_of(q->e.msg));
         q->page->status = status_of(rc);
     }
     sl_buf_add_str(&q->page->body, SL_STR("}\n"));

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "app_console.h"
 #include "app_health.h"
 #include "app_queue.h"
 #include "base/clock.h"
@@ -11,17 +12,6 @@
 enum { REASONS_MAX = 256 << 10 };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
-
-/* null for "". */
-static void add_text(struct sl_buf *out, const char *name, sl_str text)
-{
-    sl_buf_printf(out, ",\"%s\":", name);
-    if (text.len > 0) {
-        sl_buf_add_json(out, text);
-    } else {
-        sl_buf_add_str(out, SL_STR("null"));
-    }
-}
 
 static void add_known(struct sl_buf *out, const char *name, int64_t n, bool is_known)
 {
@@ -43,7 +33,7 @@ static void add_source(const struct sl_app *app, struct sl_buf *out)
     const bool has_files = sl_config_reads_files(app->cfg);
 
     sl_buf_printf(out, ",\"source\":{\"kind\":\"%s\"", has_files ? "files" : "sqs");
-    add_text(out, "name", has_files ? app->cfg->files.path : sl_app_queue_name(app->cfg));
+    sl_app_page_text(out, "name", has_files ? app->cfg->files.path : sl_app_queue_name(app->cfg));
     add_known(out, "visible", atomic_load(&d->visible), is_known);
     add_known(out, "in_flight", atomic_load(&d->in_flight), is_known);
     add_known(out, "delayed", atomic_load(&d->delayed), is_known);
@@ -54,7 +44,7 @@ static void add_source(const struct sl_app *app, struct sl_buf *out)
 static void add_target(const struct sl_app *app, struct sl_buf *out)
 {
     sl_buf_add_str(out, SL_STR(",\"target\":{\"kind\":\"postgres\""));
-    add_text(out, "name", app->cfg->postgres.table);
+    sl_app_page_text(out, "name", app->cfg->postgres.table);
     sl_buf_add_char(out, '}');
 }
 
@@ -81,9 +71,9 @@ static void add_worker(const struct sl_app *app, unsigned i, struct sl_buf *out)
         i, sl_stage_name(w.stage), w.still_ms / 1000, w.is_idle ? "true" : "false",
         w.is_stalled ? "true" : "false");
     add_known(out, "outage_s", w.outage_ms / 1000, has_outage);
-    add_text(out, "outage", sl_str_of(has_outage ? sl_rc_name(w.outage_rc) : ""));
-    add_text(out, "awaited", sl_str_of(has_outage ? w.awaited : ""));
-    add_text(out, "queue_error", sl_str_of(w.is_queue_up ? "" : sl_rc_name(w.queue_rc)));
+    sl_app_page_text(out, "outage", sl_str_of(has_outage ? sl_rc_name(w.outage_rc) : ""));
+    sl_app_page_text(out, "awaited", sl_str_of(has_outage ? w.awaited : ""));
+    sl_app_page_text(out, "queue_error", sl_str_of(w.is_queue_up ? "" : sl_rc_name(w.queue_rc)));
     sl_buf_add_char(out, '}');
 }
 
@@ -118,7 +108,7 @@ static void add_keys(struct sl_app *app, struct sl_buf *out)
 
 static void add_run(struct sl_app *app, struct sl_buf *out)
 {
-    add_text(out, "pipeline", app->target.pipeline);
+    sl_app_page_text(out, "pipeline", app->target.pipeline);
     add_source(app, out);
     add_target(app, out);
     add_counts(app, out);
@@ -139,10 +129,10 @@ static void add_error(const struct sl_recent_kind *k, struct sl_buf *out)
     sl_buf_printf(
         out, "{\"first_ms\":%" PRId64 ",\"last_ms\":%" PRId64 ",\"n\":%" PRIu64 ",\"level\":\"%s\"",
         k->first_ms, k->last_ms, k->n, level_names[k->level]);
-    add_text(out, "message", sl_str_of(k->message));
-    add_text(out, "code", sl_str_of(k->code));
-    add_text(out, "detail", sl_str_of(k->detail));
-    add_text(out, "remedy", sl_str_of(sl_recent_advice(k->message)));
+    sl_app_page_text(out, "message", sl_str_of(k->message));
+    sl_app_page_text(out, "code", sl_str_of(k->code));
+    sl_app_page_text(out, "detail", sl_str_of(k->detail));
+    sl_app_page_text(out, "remedy", sl_str_of(sl_recent_advice(k->message)));
     sl_buf_add_char(out, '}');
 }
 
