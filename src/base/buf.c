@@ -36,7 +36,7 @@ sl_rc sl_buf_rc(const struct sl_buf *b, struct sl_err *e)
     return SL_OK;
 }
 
-/* realloc would leave an unwiped copy behind. */
+/* realloc would leave an unwiped copy behind.  `need` is within the limit. */
 static bool buf_grow(struct sl_buf *b, size_t need)
 {
     size_t cap = b->cap < 256 ? 256 : b->cap;
@@ -45,6 +45,7 @@ static bool buf_grow(struct sl_buf *b, size_t need)
     while (cap < need) {
         cap *= 2;
     }
+    cap = cap < b->max_bytes ? cap : b->max_bytes;
     grown = malloc(cap);
     if (grown == NULL) {
         return false;
@@ -59,43 +60,21 @@ static bool buf_grow(struct sl_buf *b, size_t need)
     return true;
 }
 
-char *sl_buf_reserve(struct sl_buf *b, size_t n)
+char *sl_buf_grow(struct sl_buf *b, size_t n)
 {
     if (b->has_failed) {
         return NULL;
     }
-    if (n > b->max_bytes || b->len > b->max_bytes - n ||
-        (b->cap < b->len + n && !buf_grow(b, b->len + n))) {
+    if (n > b->max_bytes || b->len > b->max_bytes - n || !buf_grow(b, b->len + n)) {
         b->has_failed = true;
         return NULL;
     }
     return b->ptr + b->len;
 }
 
-void sl_buf_add(struct sl_buf *b, const void *bytes, size_t n)
-{
-    char *room = n == 0 ? NULL : sl_buf_reserve(b, n);
-
-    if (room != NULL) {
-        memcpy(room, bytes, n);
-        b->len += n;
-    }
-}
-
-void sl_buf_add_str(struct sl_buf *b, sl_str s)
-{
-    sl_buf_add(b, s.ptr, s.len);
-}
-
-void sl_buf_add_char(struct sl_buf *b, char c)
-{
-    sl_buf_add(b, &c, 1);
-}
-
 void sl_buf_printf(struct sl_buf *b, const char *fmt, ...)
 {
-    const size_t cap = b->cap < b->max_bytes ? b->cap : b->max_bytes;
-    const size_t left = b->has_failed || b->ptr == NULL ? 0 : cap - b->len;
+    const size_t left = b->has_failed ? 0 : b->cap - b->len;
     char *room = left == 0 ? NULL : b->ptr + b->len;
     va_list args;
     int n;
@@ -112,39 +91,16 @@ void sl_buf_printf(struct sl_buf *b, const char *fmt, ...)
     b->len += n < 0 ? 0 : (size_t)n;
 }
 
-void sl_buf_add_u8(struct sl_buf *b, uint8_t v)
+void sl_buf_add_unsigned(struct sl_buf *b, uint64_t v)
 {
-    sl_buf_add(b, &v, sizeof v);
-}
+    char digits[20];
+    char *at = digits + sizeof digits;
 
-void sl_buf_add_u16(struct sl_buf *b, uint16_t v)
-{
-    const uint16_t wire = __builtin_bswap16(v);
-
-    sl_buf_add(b, &wire, sizeof wire);
-}
-
-void sl_buf_add_u32(struct sl_buf *b, uint32_t v)
-{
-    const uint32_t wire = __builtin_bswap32(v);
-
-    sl_buf_add(b, &wire, sizeof wire);
-}
-
-void sl_buf_add_u64(struct sl_buf *b, uint64_t v)
-{
-    const uint64_t wire = __builtin_bswap64(v);
-
-    sl_buf_add(b, &wire, sizeof wire);
-}
-
-void sl_buf_put_u32(struct sl_buf *b, size_t at, uint32_t v)
-{
-    const uint32_t wire = __builtin_bswap32(v);
-
-    if (!b->has_failed && at + sizeof wire <= b->len) {
-        memcpy(b->ptr + at, &wire, sizeof wire);
-    }
+    do {
+        *--at = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    sl_buf_add(b, at, (size_t)(digits + sizeof digits - at));
 }
 
 /* The length of the well-formed UTF-8 sequence at `s`, 0 if there is none (RFC 3629 section 4). */

@@ -35,24 +35,70 @@ static inline sl_str sl_buf_str(const struct sl_buf *b)
     return (sl_str){ b->ptr, b->len };
 }
 
+/* The slow half of sl_buf_reserve: more memory, or the failure. */
+char *sl_buf_grow(struct sl_buf *b, size_t n);
+
 /* Make room for `n` more bytes without adding them.
  * Returns: where they would go, NULL if they do not fit. */
-char *sl_buf_reserve(struct sl_buf *b, size_t n);
+static inline char *sl_buf_reserve(struct sl_buf *b, size_t n)
+{
+    return n <= b->cap - b->len && !b->has_failed ? b->ptr + b->len : sl_buf_grow(b, n);
+}
 
-/* Bytes at the end.  What does not fit makes the buffer failed, and is seen by sl_buf_rc. */
-void sl_buf_add(struct sl_buf *b, const void *bytes, size_t n);
-void sl_buf_add_str(struct sl_buf *b, sl_str s);
-void sl_buf_add_char(struct sl_buf *b, char c);
+/* Bytes at the end.  What does not fit makes the buffer failed, and is seen by sl_buf_rc.
+ * Inline: a message is some fifty pieces, and most of them are a few bytes long. */
+static inline void sl_buf_add(struct sl_buf *b, const void *bytes, size_t n)
+{
+    char *room = n == 0 ? NULL : sl_buf_reserve(b, n);
+
+    if (room != NULL) {
+        memcpy(room, bytes, n);
+        b->len += n;
+    }
+}
+
+static inline void sl_buf_add_str(struct sl_buf *b, sl_str s)
+{
+    sl_buf_add(b, s.ptr, s.len);
+}
+
+static inline void sl_buf_add_char(struct sl_buf *b, char c)
+{
+    sl_buf_add(b, &c, 1);
+}
+
+/* The same with a text as printf writes it, for where it need not be quick. */
 void sl_buf_printf(struct sl_buf *b, const char *fmt, ...) SL_PRINTF(2, 3);
 
-/* Big-endian integers, as network formats have them. */
-void sl_buf_add_u8(struct sl_buf *b, uint8_t v);
-void sl_buf_add_u16(struct sl_buf *b, uint16_t v);
-void sl_buf_add_u32(struct sl_buf *b, uint32_t v);
-void sl_buf_add_u64(struct sl_buf *b, uint64_t v);
+/* Digits, without what printf would cost. */
+void sl_buf_add_unsigned(struct sl_buf *b, uint64_t v);
 
-/* Write a 32-bit integer over bytes already there, for a length known only later. */
-void sl_buf_put_u32(struct sl_buf *b, size_t at, uint32_t v);
+/* Big-endian integers, as network formats have them. */
+static inline void sl_buf_add_u8(struct sl_buf *b, uint8_t v)
+{
+    sl_buf_add(b, &v, sizeof v);
+}
+
+static inline void sl_buf_add_u16(struct sl_buf *b, uint16_t v)
+{
+    const uint16_t wire = __builtin_bswap16(v);
+
+    sl_buf_add(b, &wire, sizeof wire);
+}
+
+static inline void sl_buf_add_u32(struct sl_buf *b, uint32_t v)
+{
+    const uint32_t wire = __builtin_bswap32(v);
+
+    sl_buf_add(b, &wire, sizeof wire);
+}
+
+static inline void sl_buf_add_u64(struct sl_buf *b, uint64_t v)
+{
+    const uint64_t wire = __builtin_bswap64(v);
+
+    sl_buf_add(b, &wire, sizeof wire);
+}
 
 /* A JSON string with its quotes, escaped as RFC 8259 section 7 has it.
  * Shape: s is UTF-8; bytes that are not become U+FFFD, control characters are escaped. */

@@ -144,23 +144,11 @@ const char *string_end(const char *at, const char *end)
     return at < end ? at : nullptr;
 }
 
-/* Only an escape can bring a surrogate here: the text itself has been found to be UTF-8. */
-bool has_surrogate(std::string_view s)
-{
-    for (size_t at = s.find('\xed'); at < s.size(); at = s.find('\xed', at + 1)) {
-        if (at + 1 < s.size() && static_cast<unsigned char>(s[at + 1]) > 0x9f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool walk_string(walk *w, od::raw_json_string raw, sl_cleartext *ret, bool *ret_is_text)
 {
     std::string_view text;
 
-    *ret_is_text = w->simd->unescape(raw, w->unescape_at).get(text) == simdjson::SUCCESS &&
-                   !has_surrogate(text);
+    *ret_is_text = w->simd->unescape(raw, w->unescape_at).get(text) == simdjson::SUCCESS;
     if (*ret_is_text) {
         *ret = sl_cleartext{ text.data(), text.size() };
         return true;
@@ -191,10 +179,10 @@ bool walk_scalar(walk *w, sl_json *node)
 
 sl_json *walk_node(walk *w)
 {
-    void *piece = sl_arena_calloc(w->arena, 1, sizeof(sl_json));
+    void *piece = sl_arena_alloc(w->arena, sizeof(sl_json));
 
     w->out_of_memory = piece == nullptr;
-    return static_cast<sl_json *>(piece);
+    return piece == nullptr ? nullptr : new (piece) sl_json{};
 }
 
 bool walk_array(walk *w, od::array array, unsigned depth, sl_json *node)

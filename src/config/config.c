@@ -421,13 +421,3 @@ bool sl_config_wants_trace(const struct sl_config *cfg)
     }
     return wants;
 }
-
-bool sl_config_masks(const struct sl_config *cfg)
-{
-    for (unsigned i = 0; i < cfg->columns_n; i++) {
-        if (cfg->columns[i].masking.method != SL_MASK_NONE) {
-            return true;
-        }
-    }
-    return false;
-}

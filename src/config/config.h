@@ -250,9 +250,6 @@ bool sl_config_has_own_attributes(const struct sl_config *cfg);
 /* True when the queue is to be asked for the traces of messages: for a column, or for the log. */
 bool sl_config_wants_trace(const struct sl_config *cfg);
 
-/* True when some column is masked. */
-bool sl_config_masks(const struct sl_config *cfg);
-
 /* The word of a method ("siv"), and its flags. */
 const char *sl_mask_name(enum sl_mask method);
 unsigned sl_mask_flags(enum sl_mask method);

@@ -196,13 +196,3 @@ sl_rc sl_fernet_mask(struct sl_fernet *f, sl_cleartext value, struct sl_arena *a
     }
     return sl_fernet_seal(f, value, sl_clock_at_ms() / 1000, iv, a, ret, e);
 }
-
-sl_rc sl_fernet_unmask(struct sl_fernet *f, sl_str token, struct sl_arena *a, sl_cleartext *ret,
-                       struct sl_err *e)
-{
-    if (token.len == 0) {
-        *ret = sl_cleartext_of(SL_STR(""));
-        return SL_OK;
-    }
-    return sl_fernet_open(f, token, a, ret, e);
-}

@@ -56,10 +56,8 @@ sl_rc sl_fernet_seal(struct sl_fernet *f, sl_cleartext value, int64_t at_s,
 sl_rc sl_fernet_open(struct sl_fernet *f, sl_str token, struct sl_arena *a, sl_cleartext *ret,
                      struct sl_err *e) SL_MUST_CHECK;
 
-/* Seal and open with "" staying "", and with the clock's time and a random IV. */
+/* Seal with "" staying "", and with the clock's time and a random IV. */
 sl_rc sl_fernet_mask(struct sl_fernet *f, sl_cleartext value, struct sl_arena *a, sl_str *ret,
                      struct sl_err *e) SL_MUST_CHECK;
-sl_rc sl_fernet_unmask(struct sl_fernet *f, sl_str token, struct sl_arena *a, sl_cleartext *ret,
-                       struct sl_err *e) SL_MUST_CHECK;
 
 #endif

@@ -104,7 +104,9 @@ sl_rc sl_http_request_write(const struct sl_http_request *request, struct sl_buf
     sl_buf_add_str(out, SL_STR(" HTTP/1.1\r\n"));
     SL_TRY(add_headers(request, out, e));
     if (request->method == SL_HTTP_POST || request->method == SL_HTTP_PUT) {
-        sl_buf_printf(out, "content-length: %zu\r\n", request->body.len);
+        sl_buf_add_str(out, SL_STR("content-length: "));
+        sl_buf_add_unsigned(out, request->body.len);
+        sl_buf_add_str(out, SL_STR("\r\n"));
     }
     sl_buf_add_str(out, SL_STR("\r\n"));
     sl_buf_add_str(out, request->body);

@@ -1,9 +1,17 @@
 /* source/sqs_json_write.c - the wire format of SQS, AWS JSON 1.0: what it is asked. */
 #include "source/sqs_wire.h"
 
+static void add_name(struct sl_buf *out, const char *name)
+{
+    sl_buf_add_str(out, SL_STR(",\""));
+    sl_buf_add_str(out, sl_str_of(name));
+    sl_buf_add_str(out, SL_STR("\":"));
+}
+
 static void add_names(struct sl_buf *out, const char *member, const sl_str *names, unsigned n)
 {
-    sl_buf_printf(out, ",\"%s\":[", member);
+    add_name(out, member);
+    sl_buf_add_char(out, '[');
     for (unsigned i = 0; i < n; i++) {
         if (i > 0) {
             sl_buf_add_char(out, ',');
@@ -21,10 +29,14 @@ static void add_queue_url(struct sl_buf *out, sl_str queue_url)
 
 static void add_member(struct sl_buf *out, const char *name, sl_str value)
 {
-    sl_buf_add_str(out, SL_STR(",\""));
-    sl_buf_add_str(out, sl_str_of(name));
-    sl_buf_add_str(out, SL_STR("\":"));
+    add_name(out, name);
     sl_buf_add_json(out, value);
+}
+
+static void add_number(struct sl_buf *out, const char *name, unsigned number)
+{
+    add_name(out, name);
+    sl_buf_add_unsigned(out, number);
 }
 
 static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *request)
@@ -40,10 +52,10 @@ static void json_receive(struct sl_buf *out, const struct sl_sqs_receive *reques
     }
     add_queue_url(out, request->queue_url);
     /* A wait of 0 is said, too: it stands against the queue's own preset. */
-    sl_buf_printf(out, ",\"MaxNumberOfMessages\":%u,\"WaitTimeSeconds\":%u", request->max_messages,
-                  request->wait_time_s);
+    add_number(out, "MaxNumberOfMessages", request->max_messages);
+    add_number(out, "WaitTimeSeconds", request->wait_time_s);
     if (request->visibility_timeout_s > 0) {
-        sl_buf_printf(out, ",\"VisibilityTimeout\":%u", request->visibility_timeout_s);
+        add_number(out, "VisibilityTimeout", request->visibility_timeout_s);
     }
     /* Older servers know the second name only. */
     add_names(out, "MessageSystemAttributeNames", system, system_n);
@@ -86,7 +98,8 @@ static void json_visibility(struct sl_buf *out, sl_str queue_url,
     for (unsigned i = 0; i < n; i++) {
         begin_entry(out, i);
         add_member(out, "ReceiptHandle", entries[i].receipt_handle);
-        sl_buf_printf(out, ",\"VisibilityTimeout\":%u}", timeout_s);
+        add_number(out, "VisibilityTimeout", timeout_s);
+        sl_buf_add_char(out, '}');
     }
     sl_buf_add_str(out, SL_STR("]}"));
 }
@@ -121,7 +134,7 @@ static void json_send(struct sl_buf *out, sl_str queue_url, const struct sl_sqs_
             add_member(out, "MessageDeduplicationId", entries[i].fifo_id);
         }
         if (entries[i].delay_s > 0) {
-            sl_buf_printf(out, ",\"DelaySeconds\":%u", entries[i].delay_s);
+            add_number(out, "DelaySeconds", entries[i].delay_s);
         }
         sl_buf_add_char(out, '}');
     }

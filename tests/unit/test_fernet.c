@@ -244,21 +244,21 @@ static void brings_back_values_of_every_length(void **state)
     struct world *w = *state;
     char bytes[100];
 
-    for (size_t n = 0; n <= sizeof bytes; n++) {
+    for (size_t n = 1; n <= sizeof bytes; n++) {
         sl_cleartext back = { 0 };
         sl_str token = { 0 };
 
         memset(bytes, (int)n, n);
         assert_int_equal(
             sl_fernet_mask(w->fernet, (sl_cleartext){ bytes, n }, &w->arena, &token, NULL), SL_OK);
-        assert_int_equal(token.len, n == 0 ? 0 : (57 + n / 16 * 16 + 16 + 2) / 3 * 4);
-        assert_int_equal(sl_fernet_unmask(w->fernet, token, &w->arena, &back, NULL), SL_OK);
+        assert_int_equal(token.len, (57 + n / 16 * 16 + 16 + 2) / 3 * 4);
+        assert_int_equal(sl_fernet_open(w->fernet, token, &w->arena, &back, NULL), SL_OK);
         assert_int_equal(back.len, n);
         assert_memory_equal(back.secret, bytes, n);
     }
 }
 
-static void opens_a_sealed_nothing_yet_nothing_is_no_token(void **state)
+static void opens_a_sealed_nothing_yet_nothing_is_no_token_and_stays_nothing(void **state)
 {
     struct world *w = *state;
     unsigned char iv[SL_FERNET_IV_BYTES] = { 0 };
@@ -271,6 +271,9 @@ static void opens_a_sealed_nothing_yet_nothing_is_no_token(void **state)
     assert_int_equal(sl_fernet_open(w->fernet, token, &w->arena, &back, NULL), SL_OK);
     assert_int_equal(back.len, 0);
     assert_refused(w, w->fernet, SL_STR(""), no_token);
+    assert_int_equal(sl_fernet_mask(w->fernet, (sl_cleartext){ 0 }, &w->arena, &token, NULL),
+                     SL_OK);
+    assert_text(token, "");
 }
 
 static void never_gives_the_same_token_twice(void **state)
@@ -425,7 +428,7 @@ int main(void)
         cmocka_unit_test(opens_tokens_of_any_age),
         cmocka_unit_test(agrees_with_another_implementation_both_ways),
         cmocka_unit_test(brings_back_values_of_every_length),
-        cmocka_unit_test(opens_a_sealed_nothing_yet_nothing_is_no_token),
+        cmocka_unit_test(opens_a_sealed_nothing_yet_nothing_is_no_token_and_stays_nothing),
         cmocka_unit_test(never_gives_the_same_token_twice),
         cmocka_unit_test(writes_the_time_into_the_token),
         cmocka_unit_test(refuses_a_token_with_any_bit_changed),

@@ -228,7 +228,8 @@ static void a_lone_surrogate_spoils_its_own_string_only(void **state)
 {
     static const char *const texts[] = { "{\"a\":\"\\ud800\",\"b\":\"x\"}",
                                          "{\"a\":\"\\udc00\",\"b\":\"x\"}",
-                                         "{\"a\":\"\\ud800\\u0041\",\"b\":\"x\"}" };
+                                         "{\"a\":\"\\ud800\\u0041\",\"b\":\"x\"}",
+                                         "{\"a\":\"\\udc00\\\"xxx\",\"b\":\"x\"}" };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const struct sl_json *root = NULL;
