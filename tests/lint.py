@@ -62,8 +62,10 @@ HEAP_FILES = {
     "src/source/dead_queue.c": "the queue itself; _open and _close",
     "src/source/file.c": "the source itself; _open and _close",
     "src/source/s3.c": "the reader itself; _open and _close",
-    "src/source/sqs.c": "the source and its replies, which outlive a batch; _open and _close",
+    "src/source/sqs.c": "the source itself; _open and _close",
     "src/source/sqs_lease.c": "receipt handles outlive their batch",
+    "src/source/sqs_receive.c": "a receive, until its answer",
+    "src/source/sqs_reply.c": "a reply, until a batch takes it",
 }
 
 PRINT = ["printf", "fprintf", "vprintf", "vfprintf", "dprintf", "puts", "fputs", "putchar", "putc",
@@ -84,7 +86,7 @@ PUBLISH_FILES = {
     "src/pipeline/decode.c": "what goes into a column that is not masked, once it is checked",
     "src/source/sqs_json.c": "the queue's own words: ids, handles, counts, codes; never a body",
     "src/source/s3.c": "a pointer is looked at, and where it points goes to S3",
-    "src/source/sqs.c": "a body becomes its MD5; the body itself goes nowhere",
+    "src/source/sqs_altered.c": "a body becomes its MD5; the body itself goes nowhere",
     "src/source/sqs_pack.c": "an attribute's value is copied, into cleartext again",
     "src/cmd/cmd_unmask.c": "a value that was asked for with the keys and a reason, and only on stdout",
     "src/net/aws_service.c": "what a service answers: keys and secrets, for a ring or a login, and codes",
@@ -104,7 +106,6 @@ FILES_LONG = {
     "src/config/columns.c": "one list of settings and the checks of its rows, in the order of a column",
     "src/config/settings.c": "one list of settings, in the order of the manual",
     "src/source/sqs_lease.c": "what becomes of a receipt handle: one machine of states, and its requests",
-    "src/source/sqs.c": "one object behind source.h; its wire format, calls and leases are apart",
 }
 
 FUNCTION_LINES_MAX = 60
