@@ -11,16 +11,15 @@
 #include <stdlib.h>
 
 #include "base/fault_point.h"
+#include "sink/pg_blame.h"
 #include "sink/pg_ledger.h"
 #include "sink/pg_letters.h"
 #include "sink/pg_stuck.h"
 #include "telemetry/log.h"
 
 enum {
-    PROBES = 8,            /* rows looked at further on before the table is blamed */
-    REFUSED_IN_A_ROW = 10, /* rows refused alike without one accepted: the table's fault */
-    ID_BYTES = 129,        /* of a message, with a NUL */
-    BUF_MAX = 1 << 30,     /* PostgreSQL's own limit of a message */
+    PROBES = 8,        /* rows looked at further on before the table is blamed */
+    BUF_MAX = 1 << 30, /* PostgreSQL's own limit of a message */
     ARENA_MAX = 64 << 20,
 };
 
@@ -33,11 +32,9 @@ struct pg_sink {
     struct sl_buf rows;
     struct sl_arena arena;  /* of one attempt */
     bool must_check_target; /* the table refused: look at the catalog before the next load */
+    bool was_to_blame;      /* the table, until a load ends otherwise */
     unsigned rows_max;      /* in one transaction; less while the server is slow */
-    unsigned refused_in_a_row;
-    char refused_ids[REFUSED_IN_A_ROW][ID_BYTES];
-    char refused_with[6];            /* SQLSTATE */
-    unsigned char rows_to_blame[16]; /* id of a batch in which the table did take rows */
+    struct sl_pg_blame blame;
 };
 
 /* One transaction: some entries that follow each other, kept or only tried. */
@@ -125,7 +122,7 @@ static void decide(struct pg_sink *p, struct sl_pg_entry *const *entries, unsign
             r->outcome = SL_OUTCOME_DEAD_LETTERED;
         } else {
             r->outcome = SL_OUTCOME_LOADED;
-            p->refused_in_a_row = 0;
+            sl_pg_blame_taken(&p->blame);
         }
     }
 }
@@ -186,18 +183,6 @@ static unsigned find_line(const struct pg_sink *p, struct sl_pg_entry *const *en
     return n;
 }
 
-static sl_rc all_refused(const struct pg_sink *p, struct sl_err *e)
-{
-    const struct sl_err cause = e != NULL ? *e : (struct sl_err){ 0 };
-    const sl_rc rc =
-        SL_FAIL(e, SL_TABLE, "every row is refused, so no row is to blame: %.900s", cause.msg);
-
-    if (e != NULL) {
-        memcpy(e->sqlstate, p->refused_with, sizeof e->sqlstate);
-    }
-    return rc;
-}
-
 /* Many refused in a row: look further on for one that is not.
  * Returns: SL_ROW when there is one, so that these are the rows' fault after all; SL_TABLE */
 static sl_rc probe(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *const *rest,
@@ -208,35 +193,14 @@ static sl_rc probe(struct pg_sink *p, struct sl_pg_work *w, struct sl_pg_entry *
         const sl_rc rc = sl_pg_entry_is_dead(*entry) ? SL_ROW : load_trial(p, w, entry, e);
 
         if (rc == SL_OK) {
-            memcpy(p->rows_to_blame, w->batch_id, sizeof p->rows_to_blame);
+            sl_pg_blame_rows(&p->blame, w);
             return SL_FAIL(e, SL_ROW, "PostgreSQL refuses some rows");
         }
         if (rc != SL_ROW) {
             return rc;
         }
     }
-    return all_refused(p, e);
-}
-
-/* Ten in a row are the table's fault, but for a batch that has shown otherwise. */
-static bool may_be_tables_fault(const struct pg_sink *p, const struct sl_pg_work *w)
-{
-    return p->refused_in_a_row >= REFUSED_IN_A_ROW &&
-           memcmp(p->rows_to_blame, w->batch_id, sizeof p->rows_to_blame) != 0;
-}
-
-/* What is left in the queue comes back: it is one row, however often. */
-static void count_refused(struct pg_sink *p, sl_str message_id)
-{
-    unsigned i = 0;
-
-    while (i < p->refused_in_a_row && !sl_str_eq(sl_str_of(p->refused_ids[i]), message_id)) {
-        i++;
-    }
-    if (i == p->refused_in_a_row && i < REFUSED_IN_A_ROW) {
-        (void)snprintf(p->refused_ids[i], ID_BYTES, "%" SL_FMT, SL_ARG(message_id));
-        p->refused_in_a_row++;
-    }
+    return sl_pg_blame_table(&p->blame, e);
 }
 
 /* A row that is refused all by itself. */
@@ -244,11 +208,7 @@ static void refuse(struct pg_sink *p, struct sl_record *r)
 {
     const char *sqlstate = p->conn.fault.sqlstate;
 
-    if (strcmp(p->refused_with, sqlstate) != 0) {
-        p->refused_in_a_row = 0;
-        memcpy(p->refused_with, sqlstate, sizeof p->refused_with);
-    }
-    count_refused(p, r->message_id);
+    sl_pg_blame_refused(&p->blame, sqlstate, r->message_id);
     r->verdict.reason = SL_REASON_REFUSED;
     memcpy(r->verdict.sqlstate, sqlstate, sizeof r->verdict.sqlstate);
     for (unsigned i = 0; i < p->cfg->columns_n; i++) {
@@ -264,7 +224,7 @@ static void refuse(struct pg_sink *p, struct sl_record *r)
 static sl_rc refuse_in_order(struct pg_sink *p, struct sl_pg_work *w,
                              struct sl_pg_entry *const *rest, unsigned n, struct sl_err *e)
 {
-    while (n > 0 && !may_be_tables_fault(p, w)) {
+    while (n > 0 && !sl_pg_blame_may_be_table(&p->blame, w)) {
         const sl_rc rc = sl_pg_entry_is_dead(*rest) ? SL_ROW : load_trial(p, w, rest, e);
 
         if (rc == SL_OK) {
@@ -280,8 +240,9 @@ static sl_rc refuse_in_order(struct pg_sink *p, struct sl_pg_work *w,
         rest++;
         n--;
     }
-    return may_be_tables_fault(p, w) ? probe(p, w, rest, n, e)
-                                     : SL_FAIL(e, SL_ROW, "PostgreSQL refuses some rows");
+    return sl_pg_blame_may_be_table(&p->blame, w)
+               ? probe(p, w, rest, n, e)
+               : SL_FAIL(e, SL_ROW, "PostgreSQL refuses some rows");
 }
 
 /* What follows from a row that is refused all by itself. */
@@ -295,7 +256,7 @@ static sl_rc refused_alone(struct pg_sink *p, struct sl_pg_work *w,
     if ((*entry)->r->group != 0) {
         return refuse_in_order(p, w, entry + 1, rest, e);
     }
-    return may_be_tables_fault(p, w) ? probe(p, w, entry + 1, rest, e) : SL_OK;
+    return sl_pg_blame_may_be_table(&p->blame, w) ? probe(p, w, entry + 1, rest, e) : SL_OK;
 }
 
 /* Load entries[0..n), splitting at rows that PostgreSQL refuses until each is alone. */
@@ -387,12 +348,29 @@ static sl_rc load_parts(struct pg_sink *p, struct sl_pg_work *w, struct sl_err *
     return rc;
 }
 
+/* A table that was to blame may be mended in the midst of a load: what it refused before that is
+ * asked once more. */
+static sl_rc load_all(struct pg_sink *p, struct sl_pg_work *w, struct sl_err *e)
+{
+    const sl_rc rc = load_parts(p, w, e);
+
+    if (!p->was_to_blame || (rc != SL_OK && rc != SL_ROW)) {
+        return rc;
+    }
+    p->was_to_blame = false;
+    if (w->refused_n == 0) {
+        return rc;
+    }
+    sl_pg_work_forget_refusals(w);
+    return load_parts(p, w, e);
+}
+
 static sl_rc sink_load_work(struct pg_sink *p, struct sl_pg_work *w, struct sl_err *e)
 {
-    sl_rc rc = load_parts(p, w, e);
+    sl_rc rc = load_all(p, w, e);
 
     if (rc == SL_TABLE) {
-        p->must_check_target = true;
+        p->must_check_target = p->was_to_blame = true;
         sl_pg_work_forget_refusals(w);
     }
     if (rc == SL_OK && w->refused_n > 0) {

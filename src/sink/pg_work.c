@@ -135,4 +135,5 @@ void sl_pg_work_forget_refusals(struct sl_pg_work *w)
             r->sealed = (sl_str){ 0 };
         }
     }
+    w->refused_n = 0;
 }
