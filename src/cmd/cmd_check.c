@@ -32,10 +32,9 @@ const char sl_help_check[] =
     "One line each: ok, warn or FAIL. Exit status: 0 when nothing fails, 1 when something does.\n"
     "QUEUE_URL in place of a file: as for 'sluice run'.\n"
     "\n"
-    "Options:\n" SL_OPTIONS_HELP "      --peek             receive up to ten messages, say what "
-    "they come in, and hand them back:\n"
-    "                         their receive counts rise by one\n"
-    "\n"
+    "Options:\n"
+    "      --peek             receive up to ten messages, say what they come in, and hand them\n"
+    "                         back: their receive counts rise by one\n" SL_OPTIONS_HELP "\n"
     "Examples:\n"
     "  sluice check -c sluice.yaml\n"
     "  sluice check -c sluice.yaml && sluice run -c sluice.yaml\n";
@@ -111,8 +110,9 @@ static void check_keys(struct checks *c)
     if (!passed(c, "keys", sl_keys_of(c->cfg, &c->ring, &e), &e)) {
         return;
     }
-    say("ok", "keys", "%s: %u keys, %s is active, check value %s", sl_keys_place(c->cfg),
-        sl_keyring_n(c->ring), sl_keyring_active(c->ring)->id, sl_keyring_active(c->ring)->check);
+    say("ok", "keys", "%s: %u key%s, %s is active, check value %s", sl_keys_place(c->cfg),
+        sl_keyring_n(c->ring), sl_keyring_n(c->ring) == 1 ? "" : "s",
+        sl_keyring_active(c->ring)->id, sl_keyring_active(c->ring)->check);
     if (!sl_keyring_is_locked(c->ring)) {
         say("warn", "keys",
             "the keys cannot be locked in memory and may reach swap: raise the "

@@ -142,8 +142,8 @@ static sl_rc keys_check(const struct sl_keys_options *o, struct sl_err *e)
     sl_rc rc;
 
     SL_TRY(sl_key_file_open(o->path, &ring, e));
-    (void)printf("ok: %s has %u keys, %s is active\n", o->path, sl_keyring_n(ring),
-                 sl_keyring_active(ring)->id);
+    (void)printf("ok: %s has %u key%s, %s is active\n", o->path, sl_keyring_n(ring),
+                 sl_keyring_n(ring) == 1 ? "" : "s", sl_keyring_active(ring)->id);
     ring_print(ring);
     rc = check_database(o, ring, e);
     sl_keyring_free(ring);

@@ -10,11 +10,9 @@ enum { LIST_MAX = 32 << 10 };
     "  -c, --config FILE  the configuration: its keys, and its columns by name\n"                \
     "      --keys FILE    a key file, with --context, where there is no configuration\n"         \
     "      --context NAME context of tokens (mask: siv): a column's 'context', or its field's\n" \
-    "                     name\n"                                                                \
-    "      --columns LIST columns of the configuration, with commas between\n"                   \
-    "      --csv          CSV with a header line; preset for --columns: every masked column\n"   \
-    "      --ndjson       an object a line; the same preset\n"                                   \
-    "  -h, --help         print this text\n"
+    "                     name\n"
+
+#define HELP_HELP "  -h, --help         print this text\n"
 
 const char sl_help_mask[] =
     "Usage: sluice mask (-c FILE --columns LIST | --keys FILE --context NAME) [options]\n"
@@ -23,7 +21,10 @@ const char sl_help_mask[] =
     "columns of CSV or NDJSON. An empty value stays empty. A value that cannot be masked gives a\n"
     "message and stays empty, so that lines stay side by side, and exit status 1.\n"
     "\n"
-    "Options:\n" VALUES_HELP "\n"
+    "Options:\n" VALUES_HELP
+    "      --columns LIST columns of the configuration, with commas between\n"
+    "      --csv          CSV with a header line; preset for --columns: every masked column\n"
+    "      --ndjson       an object a line; the same preset\n" HELP_HELP "\n"
     "Examples:\n"
     "  echo 192.0.2.1 | sluice mask --keys sluice.keys --context ip\n"
     "  sluice mask -c sluice.yaml --columns masked_ip,masked_device_id --csv < logins.csv\n";
@@ -35,11 +36,11 @@ const char sl_help_tokens[] =
     "under every key that is not retired, as a PostgreSQL array for '= ANY (...)'. So a search\n"
     "finds every row while keys are being changed.\n"
     "\n"
-    "Options:\n" VALUES_HELP "\n"
+    "Options:\n" VALUES_HELP "      --columns NAME a column of the configuration\n" HELP_HELP "\n"
     "Examples:\n"
     "  echo 192.0.2.1 | sluice tokens --keys sluice.keys --context ip\n"
-    "  psql -v t=\"$(echo 192.0.2.1 | sluice tokens -c sluice.yaml --columns masked_ip)\" \\\n"
-    "       -c \"SELECT count(*) FROM user_logins WHERE masked_ip = ANY (:'t')\"\n";
+    "  echo \"SELECT count(*) FROM user_logins WHERE masked_ip = ANY (:'t')\" |\n"
+    "    psql -v t=\"$(echo 192.0.2.1 | sluice tokens -c sluice.yaml --columns masked_ip)\"\n";
 
 static sl_rc mask_cell(struct sl_values *v, struct sl_table_cell *cell, struct sl_arena *a,
                        struct sl_err *e)

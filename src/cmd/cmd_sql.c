@@ -29,10 +29,9 @@ const char sl_help_sql[] =
     "recovery-keys  Print the derived keys that those need, as COPY data for psql: they are\n"
     "               secrets, so pipe them on. The master keys are never printed.\n"
     "\n"
-    "Options:\n" SL_OPTIONS_HELP
+    "Options:\n"
     "      --from VERSION     only what brings a schema of that version up to date\n"
-    "      --contexts LIST    contexts whose keys are printed, with commas between\n"
-    "\n"
+    "      --contexts LIST    whose keys are printed, with commas between\n" SL_OPTIONS_HELP "\n"
     "Examples:\n"
     "  sluice sql schema | psql mydb\n"
     "  sluice sql schema -c sluice.yaml\n"

@@ -28,12 +28,13 @@ const char sl_help_unmask[] =
     "libpq's environment. A value that cannot be recovered gives a message and\n"
     "stays empty, and exit status 1.\n"
     "\n"
-    "Options:\n" SL_OPTIONS_HELP "      --reason TEXT      why; it is recorded\n"
+    "Options:\n"
+    "      --reason TEXT      why; it is recorded\n"
     "      --context NAME     lines are tokens (mask: siv) of this context\n"
     "      --columns LIST     columns of the configuration, with commas between\n"
     "      --csv              CSV with a header line; preset for --columns: all that can be\n"
     "      --ndjson           an object a line; the same preset\n"
-    "      --where SQL        print the rows of the table for which this holds, as CSV\n"
+    "      --where SQL        the rows of the table for which this holds, as CSV\n" SL_OPTIONS_HELP
     "\n"
     "Examples:\n"
     "  sluice unmask -c sluice.yaml --context ip --reason 'fraud case 1234' < tokens.txt\n"
@@ -267,6 +268,9 @@ static sl_rc where_run(struct unmask *u, struct sl_err *e)
         SL_TRY(
             sl_pg_exec(&u->rows, SL_PG_SESSION, "FETCH 1000 FROM sluice_rows", NULL, 0, &rows, e));
         n = PQntuples(rows);
+        if (n == 0 && first > 1) {
+            break; /* one that finds nothing is recorded, the end of the rows is not */
+        }
         SL_TRY(where_rows(u, rows, first, &a, &out, e));
         SL_TRY(where_print(&out, e));
         first += (unsigned long)n;

@@ -32,10 +32,9 @@ const char sl_help_verify[] =
     "It changes nothing and needs SELECT only. No value is shown, so nothing is recorded in\n"
     "sluice.unmask_audit.\n"
     "\n"
-    "Options:\n" SL_OPTIONS_HELP
+    "Options:\n"
     "      --columns LIST     these masked columns, with commas between; preset: all\n"
-    "      --sample N         look at N rows by chance, and as many dead letters and originals\n"
-    "\n"
+    "      --sample N         N rows, dead letters and originals, by chance\n" SL_OPTIONS_HELP "\n"
     "Examples:\n"
     "  sluice verify -c sluice.yaml\n"
     "  sluice verify -c sluice.yaml --columns masked_ip --sample 10000\n";

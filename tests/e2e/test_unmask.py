@@ -2,6 +2,8 @@
 import csv
 import io
 import json
+import os
+import subprocess
 
 import pytest
 
@@ -105,7 +107,19 @@ def test_rows_straight_from_the_table(loaded, db):
     assert rows["user-0003"]["masked_ip"] == IPS[3]
     assert rows["user-0001"]["app_version"] == db.one(
         "SELECT app_version::text FROM user_logins WHERE user_id = 'user-0001'")
-    assert sum(a[4] for a in audit(db)) == 4 and audit(db)[0][5] == "unmask --where"
+    assert [a[4:6] for a in audit(db)] == [(4, "unmask --where")]
+    assert unmask(loaded, "--where", "user_id = 'nobody'", *REASON).rc == 0
+    assert [a[4] for a in audit(db)] == [4, 0], "one that finds nothing is recorded as well"
+
+
+def test_the_example_in_the_help_of_tokens_finds_the_rows(loaded, db):
+    last = loaded.good("tokens", "--help").text.split("--context ip\n")[-1].replace("192.0.2.1", IPS[1])
+    done = subprocess.run(["bash", "-c", f'sluice() {{ {loaded.binary} "$@"; }}\n{last}'],
+                          cwd=loaded.folder, stdout=subprocess.PIPE, text=True, check=True, env={
+                              **loaded.env, "PATH": f"{db.cluster.clients}:{os.environ['PATH']}",
+                              "PGHOST": db.cluster.dir, "PGPORT": str(db.cluster.port),
+                              "PGUSER": "postgres", "PGDATABASE": db.name})
+    assert "(1 row)" in done.stdout and "     1\n" in done.stdout, done.stdout
 
 
 def test_where_is_read_only_and_has_the_rights_of_the_caller(loaded, db):
