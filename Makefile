@@ -32,7 +32,7 @@ ANALYZE  = gcc -std=gnu17 -fanalyzer -Werror -S -o /dev/null $(LINT_DEFINES) \
         install package reproducible clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-21s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build $(VENV)/ready ## the whole job on real parts: 100 logins from a queue into PostgreSQL
 	@SLUICE_BIN=$(BUILD)/sluice $(PY) examples/demo/demo.py

@@ -59,7 +59,7 @@ static sl_rc status_ask(const char *base, struct sl_http_reply *ret, struct sl_e
                    len > 0 && base[len - 1] == '/' ? "readyz" : "/readyz");
     rc = sl_http_fetch(&request, NULL, ret, &why);
     if (rc != SL_OK) {
-        return SL_FAIL(e, rc, "nobody answers at %.200s: %.700s", base, why.msg);
+        return SL_FAIL(e, rc, "%.900s: is a run up there, with http.listen?", why.msg);
     }
     if (ret->status != STATUS_READY && ret->status != STATUS_NOT_READY) {
         const int status = ret->status;

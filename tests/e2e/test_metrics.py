@@ -96,7 +96,8 @@ def test_status_says_it_to_people(loaded, sluice):
     assert re.fullmatch(r"worker 0: \w+(, idle)?, last progress \d+ s ago", shown[3])
     running.stop()
     result = sluice.call("status", monitor.url + "/")
-    assert result.rc == 75 and "nobody answers at http://127.0.0.1" in result.err
+    assert result.rc == 75 and "could not reach http://127.0.0.1" in result.err
+    assert result.err.endswith("is a run up there, with http.listen?\n")
     assert sluice.call("status", "127.0.0.1:1").rc == 64
 
 
