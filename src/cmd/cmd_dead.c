@@ -38,7 +38,7 @@ const char sl_help_dead[] =
     "\n"
     "Filters; all that are given must hold, the ids, too:\n" SL_DEAD_FILTER_HELP "\n"
     "Options:\n"
-    "      --reason TEXT      why a body is opened; it is recorded\n"
+    "      --reason TEXT      why a body is opened; recorded, without it as 'none given'\n"
     "      --dry-run          try it, roll it back, say of each what would become of it\n"
     "      --edit             change the body first; of one id\n"
     "      --older-than AGE   the same as --until AGE, of purge\n"
