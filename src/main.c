@@ -15,7 +15,7 @@ static const struct {
 } commands[] = {
     { "run", sl_cmd_run, "move messages from the queue into the table" },
     { "check", sl_cmd_check, "look at everything a run needs, change nothing" },
-    { "keys", sl_cmd_keys, "the key ring: new, add, activate, retire, list, check" },
+    { "keys", sl_cmd_keys, "the key ring: new, add, activate, retire, list, check, wrap" },
     { "mask", sl_cmd_mask, "values on stdin become what the table has" },
     { "tokens", sl_cmd_tokens, "what a value may stand as in the table, under every key" },
     { "unmask", sl_cmd_unmask, "what the table has becomes values again, on record" },

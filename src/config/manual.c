@@ -38,7 +38,7 @@ static const char values[] =
     "  `$` without a brace stays. Values are replaced after the YAML is read, names never, so a\n"
     "  variable cannot bring settings in. Inside `{ }` put quotes around them: `\"${NAME}\"`.\n"
     "* A value that is empty counts as not given: `region: ${REGION:-}` is the preset.\n"
-    "* Durations are `200ms`, `30s`, `2m`, `12h`, or a plain number of seconds.\n"
+    "* Durations are `200ms`, `30s`, `2m`, `12h`, `15d`, or a plain number of seconds.\n"
     "* Sizes are `512KiB`, `64MiB`, `1GiB`, or a plain number of bytes.\n"
     "* YAML's anchors and aliases work; tags, a second document and a name given twice do not.\n"
     "* Flags come before the file, the file before the environment, the environment before an AWS\n"
