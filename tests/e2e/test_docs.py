@@ -2,6 +2,7 @@
 import re
 
 import pytest
+import yaml
 
 from conftest import ROOT
 
@@ -43,6 +44,31 @@ def test_every_link_leads_to_a_page_that_has_it():
                     target.exists() and (not anchor or anchor in anchors_of(target))):
                 lost.append(f"{page.name}: {link}")
     assert len(pages) > 20 and lost == []
+
+
+def configurations():
+    """(where, text): every YAML of the pages; what is a part of a configuration is put into one."""
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for number, block in enumerate(
+                re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)):
+            shown = yaml.safe_load(block)
+            if "image" in shown:  # values of the Helm chart: test_deploy
+                continue
+            whole = yaml.safe_load((ROOT / "examples" / "aes" / "sluice.yaml").read_text("utf-8"))
+            parts = {"columns": shown} if isinstance(shown, list) else shown
+            whole["sink"]["postgres"].update(parts.pop("sink", {}).get("postgres", {}))
+            yield f"{page.name}, block {number + 1}", yaml.safe_dump(whole | parts)
+
+
+def test_every_configuration_shown_is_one(bare):
+    bare.env |= {"QUEUE_URL": "http://127.0.0.1:1/1/q", "DATABASE_URL": "postgresql://localhost/d",
+                 "FERNET_KEY": "A" * 43 + "=", "AES_KEY": "0" * 64, "AES_IV": "0" * 32}
+    wrong, n = [], 0
+    for n, (where, text) in enumerate(configurations(), 1):
+        bare.write(text)
+        result = bare.call("sql", "schema", "-c", bare.path)
+        wrong += [] if result.rc == 0 else [f"{where}: {result.err}"]
+    assert n > 20 and wrong == []
 
 
 def test_help_lists_every_command(bare):
