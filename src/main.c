@@ -49,7 +49,7 @@ static void print_usage(FILE *out)
                 "  sluice check -c sluice.yaml\n"
                 "  sluice run -c sluice.yaml --until-empty\n"
                 "\n"
-                "'sluice COMMAND --help' says more.\n",
+                "'sluice COMMAND --help' says more, 'sluice docs config' has every setting.\n",
                 out);
 }
 
