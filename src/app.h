@@ -54,7 +54,7 @@ struct sl_app {
     sl_str ledger_key; /* sealed; where messages are known by a value */
     struct sl_sqs_shared shared;
     struct sl_stop stop;
-    bool has_signal;        /* one that stops: the second one kills.  The signal thread's own */
+    int64_t signal_ms;      /* when one came that stops, 0 = none; the signal thread's own */
     _Atomic bool has_ended; /* no worker runs any more */
     bool is_abandoned;      /* one does, and is stuck: free nothing */
     struct sl_worker *workers;

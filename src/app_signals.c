@@ -4,9 +4,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "keys/key_config.h"
 #include "sink/pg_schema.h"
 #include "telemetry/log.h"
+
+/* One stop that comes twice: timeout(1) sends to its child and then to its group, a terminal to all who
+ * hand it on, too. */
+enum { SAME_STOP_MS = 500 };
 
 static sigset_t own_signals(void)
 {
@@ -88,10 +93,15 @@ static void *reload_main(void *ctx)
 
 static void take_stop(struct sl_app *app, int sig)
 {
-    if (app->has_signal) {
-        _exit(128 + sig);
+    const int64_t now_ms = sl_clock_now_ms();
+
+    if (app->signal_ms != 0) {
+        if (now_ms - app->signal_ms >= SAME_STOP_MS) {
+            _exit(128 + sig);
+        }
+        return;
     }
-    app->has_signal = true;
+    app->signal_ms = now_ms;
     SL_LOG(SL_LOG_INFO, "stopping: finishing what is held", sl_field_int("sluice.signal", sig));
     sl_app_stop(app, true);
 }

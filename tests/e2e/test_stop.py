@@ -83,7 +83,7 @@ def test_a_second_signal_ends_it_quickly_and_loses_nothing(sluice, make_queue, d
         eventually(db.waiting_for_locks, what="a load waits for the table")
         running.term(number)
         began = time.monotonic()
-        running.send(number)
+        eventually(lambda: running.send(number) or not running.is_alive(), what="it ends")
         result = running.wait(5)
         assert time.monotonic() - began < 2 * SLOWER
     assert result.rc == rc, result
@@ -91,6 +91,22 @@ def test_a_second_signal_ends_it_quickly_and_loses_nothing(sluice, make_queue, d
     summary = sluice.drain()
     assert summary.loaded == 10, summary.line
     assert sorted(i for i, in db.rows("SELECT message_id FROM user_logins")) == sorted(ids)
+
+
+def test_a_stop_that_comes_twice_is_one_stop(sluice, queue, db):
+    """timeout(1) sends SIGTERM to its child, and then to its group."""
+    queue.send(logins(10))
+    sluice.run("--until-empty")
+    with db.locked():
+        ids = queue.send(logins(1, first=10))
+        running = sluice.begin()
+        eventually(db.waiting_for_locks, what="a load waits for the table")
+        running.term()
+        running.send(signal.SIGTERM)
+    result = running.wait(15)
+    assert result.rc == 0, result
+    assert result.summary.loaded + result.summary.returned == len(ids), result.summary.line
+    assert queue.counts()[1] == 0, "nothing stays hidden"
 
 
 @pytest.mark.parametrize("number, rc", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
