@@ -82,7 +82,8 @@ static sl_rc load_rest(struct pg_sink *p, const struct pg_attempt *at, unsigned 
                           e);
     }
     SL_FAULT_POINT(before_commit);
-    SL_TRY(sl_pg_exec(&p->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e));
+    SL_TRY(sl_pg_exec(&p->conn, SL_PG_COMMIT, rows > 0 ? p->target->commit_sql.ptr : "COMMIT", NULL,
+                      0, NULL, e));
     SL_FAULT_POINT(committed);
     return SL_OK;
 }

@@ -311,7 +311,7 @@ static sl_rc transaction(struct sl_pg_retry *t, struct sl_pg_letter *letters, un
     SL_TRY(mark_done(t, letters, n, e));
     SL_TRY(mark_refused(t, letters, n, e));
     SL_FAULT_POINT(before_commit);
-    SL_TRY(sl_pg_exec(t->conn, SL_PG_COMMIT, "COMMIT", NULL, 0, NULL, e));
+    SL_TRY(sl_pg_exec(t->conn, SL_PG_COMMIT, t->target->commit_sql.ptr, NULL, 0, NULL, e));
     SL_FAULT_POINT(committed);
     return SL_OK;
 }

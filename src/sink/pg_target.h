@@ -12,6 +12,8 @@ struct sl_pg_target {
     sl_str schema;   /* bare */
     sl_str name;     /* bare */
     sl_str copy_sql; /* COPY "schema"."table" ("column", ...) FROM STDIN (FORMAT binary) */
+    /* COMMIT, if the columns still have the types that rows were encoded for */
+    sl_str commit_sql;
     sl_str pipeline; /* name in the ledger: configured, else schema.table */
 };
 

@@ -80,6 +80,25 @@ def test_only_the_owner_of_the_table_adds_columns_and_others_say_what_he_has_to_
         db.execute("DROP OWNED BY adder; DROP ROLE adder")
 
 
+@pytest.mark.fault("the table changes under load", "a column takes another type of the same size")
+def test_a_column_of_another_type_of_the_same_size_is_waited_for(older, queue, db):
+    """COPY in binary takes eight bytes for eight bytes: a number would become another moment."""
+    older.settings["columns"].append({"name": "sent", "from": "$sent_at", "type": "bigint"})
+    db.execute("ALTER TABLE user_logins ADD sent bigint")
+    queue.send(logins(3))
+    running = older.begin()
+    eventually(lambda: db.count() == 4)
+    db.execute("ALTER TABLE user_logins ALTER sent TYPE timestamptz USING to_timestamp(sent / 1000)")
+    queue.send(logins(3, first=3))
+    wait_for_text(running, "the target table has changed: column sent")
+    assert db.count() == 4 and db.dead() == []
+    db.execute("ALTER TABLE user_logins ALTER sent TYPE bigint"
+               " USING (extract(epoch FROM sent) * 1000)::bigint")
+    eventually(lambda: db.count() == 7, within=30)
+    assert running.stop().summary.loaded == 6
+    assert db.one("SELECT count(*) FROM user_logins WHERE sent > 1600000000000") == 6
+
+
 @pytest.mark.fault("the table changes under load", "a column is dropped; another start adds it")
 def test_a_column_dropped_under_load_is_waited_for_until_a_start_adds_it(older, queue, db):
     """Whoever dropped it may have meant it: a running sluice alters nothing."""
