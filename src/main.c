@@ -69,6 +69,16 @@ static bool takes_token(const char *command)
     return strcmp(command, "run") == 0 || strcmp(command, "check") == 0;
 }
 
+/* Output that a full disk or a closed pipe did not take is not what was asked for. */
+static int ended(int status)
+{
+    if (status != 0 || (fflush(stdout) == 0 && ferror(stdout) == 0)) {
+        return status;
+    }
+    (void)fprintf(stderr, "sluice: could not write to stdout\n");
+    return sl_rc_exit(SL_IO);
+}
+
 int main(int argc, char **argv)
 {
     harden();
@@ -79,17 +89,17 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_usage(stdout);
-        return 0;
+        return ended(0);
     }
     if (strcmp(argv[1], "--version") == 0) {
-        return sl_cmd_version(1, argv + 1);
+        return ended(sl_cmd_version(1, argv + 1));
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             if (!takes_token(argv[1])) {
                 sl_key_token_forget();
             }
-            return commands[i].run(argc - 1, argv + 1);
+            return ended(commands[i].run(argc - 1, argv + 1));
         }
     }
     (void)fprintf(stderr, "sluice: unknown command '%s'; see 'sluice --help'\n", argv[1]);

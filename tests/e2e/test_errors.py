@@ -1,6 +1,7 @@
 """test_errors.py - what is wrong is said in one line: what, where, and what is allowed."""
 import os
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -325,3 +326,15 @@ def test_keys_new_never_overwrites(bare):
     assert result.rc == 78, result
     assert open(bare.keys, encoding="ascii").read() == before
     assert before.split()[-2] not in result.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["check", "-c"], ["dead", "list", "-c"]])
+def test_output_that_finds_no_room_is_no_success(sluice, arguments):
+    sluice.make_keys()
+    path = [sluice.write()] if arguments[-1] == "-c" else []
+    assert sluice.run("--until-empty").rc == 0
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([sluice.binary, *arguments, *path], env=sluice.env, stdout=full,
+                                stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 74, result
+    assert "could not write to stdout" in result.stderr
