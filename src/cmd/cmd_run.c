@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app.h"
@@ -191,6 +192,18 @@ static sl_rc run_app(const struct run_options *o, const struct sl_config *cfg, s
     return rc;
 }
 
+/* A worker may have dozens of connections, and receives that take the last descriptor would keep it
+ * from the database for good.  The limit that is usual is low for the sake of select() alone. */
+static void raise_open_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 int sl_cmd_run(int argc, char **argv)
 {
     struct run_options o = { 0 };
@@ -208,6 +221,7 @@ int sl_cmd_run(int argc, char **argv)
     if (sl_options_load(&o.common, &cfg, &e) != SL_OK) {
         return sl_cmd_fail("run", &e);
     }
+    raise_open_files();
     rc = run_app(&o, &cfg, &e);
     sl_config_done(&cfg);
     return sl_rc_exit(rc);

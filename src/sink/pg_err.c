@@ -177,6 +177,8 @@ sl_rc sl_pg_err_connection(const PGconn *conn, struct sl_err *e)
         { "Connection refused", SL_DISCONNECTED, "nothing listens there" },
         { "No such file or directory", SL_DISCONNECTED, "there is no such socket" },
         { "could not translate host name", SL_DISCONNECTED, "the host name is not known" },
+        { "Too many open files", SL_DISCONNECTED,
+          "no file descriptor is left: raise the limit of open files, or have fewer workers" },
         { "timeout", SL_TIMEOUT, "no answer in time" },
         { "Network is unreachable", SL_DISCONNECTED, "the network is not reachable" },
         { "does not match host name", SL_DISCONNECTED,

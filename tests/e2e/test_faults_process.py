@@ -1,4 +1,5 @@
 """test_faults_process.py - sluice itself stopped, slept over, or in another's way."""
+import os
 import signal
 
 import pytest
@@ -94,3 +95,11 @@ def test_a_process_that_never_commits_holds_nobody_up(short, fault_binary, make_
     assert "ended a session of sluice that was stuck in a load" in result.err
     assert_each_once(db, queue.sent)
     first.kill()
+
+
+@pytest.mark.fault("no file descriptor is left", "a soft limit of 40, for 4 workers with 8 receives")
+def test_a_low_limit_of_open_files_is_raised(sluice_on_fake, fake, monkeypatch):
+    """Receives that have taken them all would keep the database out for good."""
+    monkeypatch.setenv("SLUICE_WRAP", "prlimit --nofile=40:1024 " + os.environ.get("SLUICE_WRAP", ""))
+    fake.fill(fake.queues[0], 2000)
+    assert sluice_on_fake.in_parallel(4, 8).drain().loaded == 2000
