@@ -58,7 +58,7 @@ static void upkeep_round(struct sl_app_upkeep *u, const struct sl_stop *stop, in
     round_log(rc, &e);
     sl_count(&u->app->slots_emptied, (uint64_t)job.slots_n);
     if (rc == SL_OK) {
-        atomic_store(&u->app->upkeep_at_ms, job.at_ms);
+        atomic_store(&u->app->upkeep_at_ms, sl_clock_at_ms());
     }
     round_log(sl_pg_dead_expire(&conn, job.pipeline, cfg->dead_letter_days, &letters, &e), &e);
     say(u, &job, letters);

@@ -195,8 +195,25 @@ static sl_rc keys_empty(struct sl_pg_upkeep *u, struct sl_err *e)
     return u->may_not ? SL_OK : keys_delete(u, e);
 }
 
+/* Requests are signed by the queue's clock where this machine's is wrong, so it may be days ahead, and
+ * what can still come again would be forgotten: the database has to agree. */
+static sl_rc clocks_agree(struct sl_pg_upkeep *u, struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *result = NULL;
+    int64_t server_ms;
+
+    SL_TRY(sl_pg_exec(u->conn, SL_PG_SESSION, "SELECT (extract(epoch FROM now()) * 1000)::bigint",
+                      NULL, 0, &result, e));
+    if (PQntuples(result) != 1 || !sl_str_to_i64(sl_str_of(PQgetvalue(result, 0, 0)), &server_ms)) {
+        return SL_FAIL(e, SL_BUG, "the server does not tell the time");
+    }
+    u->at_ms = server_ms < u->at_ms ? server_ms : u->at_ms;
+    return SL_OK;
+}
+
 sl_rc sl_pg_upkeep_run(struct sl_pg_upkeep *u, struct sl_err *e)
 {
     SL_TRY(sl_pg_connect(u->conn, e));
+    SL_TRY(clocks_agree(u, e));
     return sl_config_is_keyed(u->cfg) ? keys_empty(u, e) : slots_empty(u, e);
 }

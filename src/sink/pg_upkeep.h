@@ -14,7 +14,8 @@ struct sl_pg_upkeep {
     struct sl_pg_conn *conn;
     const struct sl_config *cfg;
     sl_str pipeline;
-    int64_t at_ms;  /* wall clock; that of this machine, since SQS refuses one that is wrong */
+    int64_t
+        at_ms; /* wall clock of this machine; the earlier one, once the server is asked for its own */
     int64_t due_ms; /* monotonic: the rest is for the next time */
 
     /* What was done. */

@@ -73,6 +73,20 @@ def test_what_can_come_again_stays_and_what_cannot_goes(made, db):
     assert removed(made) == [], "nothing was left to do"
 
 
+def test_a_clock_that_is_ahead_makes_nothing_old(made, db):
+    """The machine's, by 20 days: the database says otherwise, and nothing is forgotten."""
+    put(db, 2, n=5)
+    db.execute("CREATE SCHEMA earlier; CREATE FUNCTION earlier.now() RETURNS timestamptz LANGUAGE sql AS"
+               " $$ SELECT pg_catalog.now() - interval '20 days' $$")
+    db.execute("UPDATE sluice.ledger SET sent_at = sent_at - interval '20 days', slot = %s", slot(22))
+    db.execute(f"ALTER DATABASE {db.name} SET search_path = earlier, pg_catalog, public")
+    made.drain()
+    assert left(db) == {2: 5} and removed(made) == []
+    db.execute(f"ALTER DATABASE {db.name} RESET search_path")
+    made.drain()
+    assert left(db) == {}, "once the clocks agree, they are old"
+
+
 def test_a_slot_with_one_young_message_is_kept(made, db):
     put(db, 20, n=5)
     db.execute("INSERT INTO sluice.ledger VALUES (%s, now() - interval '15 days' + interval '1 hour',"
