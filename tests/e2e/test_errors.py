@@ -218,6 +218,14 @@ def test_an_unreachable_database_is_named_with_its_place(sluice, db):
     refused(start(sluice), 75, "127.0.0.1", str(port))
 
 
+def test_a_server_of_the_wrong_kind_is_no_matter_of_passwords(sluice, db):
+    """After a failover the URL may find the old primary alone."""
+    db.execute(f"ALTER DATABASE {db.name} SET default_transaction_read_only = on")
+    sluice.postgres["url"] += "&target_session_attrs=read-write"
+    said = refused(start(sluice), 75, "target_session_attrs")
+    assert "password" not in said
+
+
 def test_a_missing_queue_is_named(sluice, queue):
     sluice.sqs["queue_url"] = queue.url + "-gone"
     refused(start(sluice), 75, re.escape(queue.name + "-gone"), "(?i)queue")
