@@ -290,12 +290,15 @@ static void compare_table(const PGresult *table, struct sl_buf *mismatches, stru
     }
 }
 
-/* One type that a column may have in the table: 'name', oid. */
-static void add_type(struct sl_buf *out, const struct sl_column *column, int64_t oid)
+/* A column, and the types that take the same bytes for the same value. */
+static void add_types(struct sl_buf *out, const struct sl_column *column)
 {
-    sl_buf_add_str(out, SL_STR(", ("));
+    const int64_t type = type_oids[column->type];
+    const int64_t other = type == OID_VARCHAR ? OID_TEXT : type == OID_TEXT ? OID_VARCHAR : type;
+
+    sl_buf_add_char(out, '(');
     sl_sql_literal(out, column->name);
-    sl_buf_printf(out, ", %" PRId64 ")", oid);
+    sl_buf_printf(out, ", %" PRId64 ", %" PRId64 ")", type, other);
 }
 
 /* Rows in binary are taken by other types of the same size, too: a bigint by a timestamptz, and is
@@ -305,24 +308,19 @@ static void commit_sql(struct sl_buf *out, const struct sl_config *cfg)
 {
     sl_buf_printf(out,
                   "SELECT CASE count(*) WHEN %u THEN '' ELSE"
-                  " current_setting('sluice.the_target_has_changed') END FROM pg_attribute AS a"
-                  " JOIN pg_type AS t ON t.oid = a.atttypid WHERE a.attnum > 0 AND NOT"
-                  " a.attisdropped AND a.attrelid = ",
+                  " current_setting('sluice.the_target_has_changed') END FROM (VALUES ",
                   cfg->columns_n);
-    sl_pg_target_regclass(out, cfg);
-    sl_buf_add_str(out, SL_STR(" AND (a.attname, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE"
-                               " a.atttypid END) IN ((NULL, NULL)"));
     for (unsigned i = 0; i < cfg->columns_n; i++) {
-        const struct sl_column *column = &cfg->columns[i];
-
-        add_type(out, column, type_oids[column->type]);
-        if (column->type == SL_TYPE_VARCHAR) {
-            add_type(out, column, OID_TEXT);
-        } else if (column->type == SL_TYPE_TEXT) {
-            add_type(out, column, OID_VARCHAR);
-        }
+        sl_buf_add_str(out, i > 0 ? SL_STR(", ") : SL_STR(""));
+        add_types(out, &cfg->columns[i]);
     }
-    sl_buf_add_str(out, SL_STR("); COMMIT"));
+    sl_buf_add_str(out,
+                   SL_STR(") AS c(name, type, other) JOIN pg_attribute AS a ON a.attname = c.name"
+                          " JOIN pg_type AS t ON t.oid = a.atttypid WHERE a.attnum > 0 AND NOT"
+                          " a.attisdropped AND CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE"
+                          " a.atttypid END IN (c.type, c.other) AND a.attrelid = "));
+    sl_pg_target_regclass(out, cfg);
+    sl_buf_add_str(out, SL_STR("; COMMIT"));
 }
 
 static sl_rc describe_target(const struct sl_config *cfg, const PGresult *table, struct sl_arena *a,
