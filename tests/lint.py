@@ -105,7 +105,6 @@ FILES_LONG = {
     "src/cmd/cmd_check.c": "one list of checks, in the order in which they are said",
     "src/config/columns.c": "one list of settings and the checks of its rows, in the order of a column",
     "src/config/settings.c": "one list of settings, in the order of the manual",
-    "src/source/sqs_lease.c": "what becomes of a receipt handle: one machine of states, and its requests",
 }
 
 FUNCTION_LINES_MAX = 60

@@ -10,7 +10,7 @@
 #include "net/aws_refresher.h"
 #include "net/backoff.h"
 #include "net/http.h"
-#include "source/sqs_call.h"
+#include "source/sqs_batch.h"
 #include "source/sqs_queue.h"
 
 const char sl_help_generate[] =
@@ -42,9 +42,7 @@ const char sl_help_generate[] =
 enum {
     EVENTS_MAX_BYTES = 1024 * 1024,     /* of one send, SQS limit */
     TARGET_MAX_BYTES = 4 * 1024 * 1024, /* profile files are 1 MiB each at most */
-    ANSWER_MAX_BYTES = 4 * 1024 * 1024,
     BODY_MAX_BYTES = 8 * 1024 * 1024,
-    REPLY_MAX_BYTES = 1024 * 1024,
     SEND_TIMEOUT_MS = 30000,
     SEND_TRIES = 8, /* without any success between; 20 s or so */
 };
@@ -229,47 +227,51 @@ static sl_rc sender_init(struct sender *s, const struct generate_options *o, str
     SL_TRY(sl_aws_target_find(&s->cfg, &s->arena, &s->caller.target, e));
     SL_TRY(sl_aws_refresher_open(&s->refresher, &s->cfg, &s->caller.target, e));
     sender_find_wire(s);
-    SL_TRY(sl_json_parser_new(REPLY_MAX_BYTES, &s->parser, e));
+    SL_TRY(sl_json_parser_new(SL_SQS_BATCH_REPLY_BYTES, &s->parser, e));
     return sl_http_new(&s->caller.http, e);
 }
 
-/* Send entries once; those that failed are moved to the front and left in *n. */
+/* Those that failed are moved to the front and left in *n. */
+static sl_rc sender_read(struct sender *s, const struct sl_http_reply *reply,
+                         struct sl_sqs_entry *entries, unsigned *n, struct sl_err *e)
+{
+    SL_AUTO(sl_sqs_results_done) struct sl_sqs_results results;
+    unsigned failed = 0;
+
+    SL_TRY(sl_sqs_batch_read(s->parser, reply, *n, &results, e));
+    for (unsigned i = 0; i < *n; i++) {
+        if (results.of[i].code.len > 0) {
+            results.of[failed] = results.of[i];
+            entries[failed++] = entries[i];
+        }
+    }
+    s->sent_n += *n - failed;
+    *n = failed;
+    return failed == 0
+               ? SL_OK
+               : SL_FAIL(e, SL_UNAVAILABLE, "SQS refuses %u messages of a batch (%" SL_FMT ")",
+                         failed, SL_ARG(results.of[0].code));
+}
+
+/* Send entries once, and keep those that failed. */
 static sl_rc sender_try(struct sender *s, struct sl_sqs_entry *entries, unsigned *n,
                         struct sl_err *e)
 {
-    SL_AUTO(sl_buf_done) struct sl_buf body;
-    SL_AUTO(sl_arena_done) struct sl_arena arena;
-    SL_AUTO(sl_buf_done) struct sl_buf answer = { 0 };
+    SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX_BYTES };
     struct sl_sqs_call call = { .wire = s->wire,
                                 .action = "SendMessageBatch",
                                 .timeout_ms = SEND_TIMEOUT_MS,
-                                .reply_max_bytes = REPLY_MAX_BYTES };
-    struct sl_sqs_failure *failures = NULL;
+                                .reply_max_bytes = SL_SQS_BATCH_REPLY_BYTES };
     struct sl_http_reply reply;
-    unsigned failed = 0;
+    sl_rc rc;
 
-    sl_buf_init(&body, BODY_MAX_BYTES);
-    sl_arena_init(&arena, ANSWER_MAX_BYTES, 4096);
     s->wire->write_send(&body, s->queue_url, entries, *n);
     SL_TRY(sl_buf_rc(&body, e));
     call.body = sl_buf_str(&body);
     SL_TRY(sl_sqs_call_wait(&s->caller, &call, &reply, e));
-    answer = reply.body;
-    if (reply.status != 200) {
-        return sl_sqs_read_error(s->parser, reply.status, sl_str_of(reply.error_code),
-                                 sl_buf_str(&answer), e);
-    }
-    SL_TRY(sl_sqs_read_batch(s->parser, sl_buf_str(&answer), &arena, *n, &failures, &failed, e));
-    for (unsigned i = 0; i < failed; i++) {
-        entries[i] = entries[failures[i].entry]; /* in order: none is overwritten before its turn */
-    }
-    s->sent_n += *n - failed;
-    *n = failed;
-    if (failed > 0) {
-        return SL_FAIL(e, SL_UNAVAILABLE, "SQS refuses %u messages of a batch (%" SL_FMT ")",
-                       failed, SL_ARG(failures[0].code));
-    }
-    return SL_OK;
+    rc = sender_read(s, &reply, entries, n, e);
+    sl_buf_done(&reply.body);
+    return rc;
 }
 
 static bool is_worth_a_try(sl_rc rc)

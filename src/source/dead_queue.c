@@ -5,7 +5,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
-#include "source/sqs_call.h"
+#include "source/sqs_batch.h"
 #include "source/sqs_error.h"
 #include "telemetry/log.h"
 
@@ -15,8 +15,7 @@ enum {
     AROUND_BYTES = 1024, /* attributes of a letter, without the field, and JSON around its body */
     SEND_TIMEOUT_MS = 10000,
     ROUND_MS = 2000, /* after which no more requests are started, so that the caller shows life */
-    REPLY_MAX = 1 << 20,
-    BODY_MAX = 4 << 20, /* of a request: SL_SQS_SEND_BYTES, escaped */
+    BODIES_MAX = 4 << 20, /* of a request */
     ARENA_MAX = 64 << 20,
     HTTP_TOO_LARGE = 413,
 };
@@ -134,67 +133,44 @@ static void call_refused(struct dead_call *call, const struct sl_err *e)
 }
 
 /* True when it is the letter's own fault, and no outage of the queue. */
-static bool failure_is_final(const struct sl_sqs_failure *failure, struct sl_err *e)
+static bool result_is_final(const struct sl_sqs_result *result, struct sl_err *e)
 {
-    const sl_rc rc = sl_sqs_error_report(400, failure->code, SL_STR(""), e);
+    const sl_rc rc = sl_sqs_error_report(400, result->code, SL_STR(""), e);
 
-    return sl_rc_fate(rc) == SL_FATE_STOP || (rc == SL_UNAVAILABLE && failure->is_sender_fault);
+    return sl_rc_fate(rc) == SL_FATE_STOP || (rc == SL_UNAVAILABLE && result->is_sender_fault);
 }
 
-static void call_entries(struct dead_call *call, const struct sl_sqs_failure *failures, unsigned n)
+static void call_entries(struct dead_call *call, const struct sl_sqs_result *results)
 {
-    bool has_failed[SL_SQS_BATCH] = { false };
-
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < call->n; i++) {
         struct sl_err e;
 
-        has_failed[failures[i].entry] = true;
-        if (failure_is_final(&failures[i], &e)) {
-            letter_keep(call->letters[failures[i].entry], failures[i].code);
+        call->letters[i]->is_sent = results[i].code.len == 0;
+        if (call->letters[i]->is_sent) {
+            continue;
+        }
+        if (result_is_final(&results[i], &e)) {
+            letter_keep(call->letters[i], results[i].code);
         } else {
             call_failed(call->q, &e);
         }
     }
-    for (unsigned i = 0; i < call->n; i++) {
-        call->letters[i]->is_sent = !has_failed[i];
-    }
-}
-
-static sl_rc call_read(struct dead_call *call, struct sl_http_reply *reply, struct sl_err *e)
-{
-    struct sl_sqs_failure *failures = NULL;
-    struct sl_json_parser *parser = call->q->parser;
-    unsigned failures_n = 0;
-    SL_AUTO(sl_arena_done) struct sl_arena arena;
-
-    sl_arena_init(&arena, (size_t)REPLY_MAX * 4, 16 << 10);
-    if (reply->rc != SL_OK) {
-        *e = reply->err;
-        return reply->rc;
-    }
-    if (reply->status != 200) {
-        return sl_sqs_read_error(parser, reply->status, sl_str_of(reply->error_code),
-                                 sl_buf_str(&reply->body), e);
-    }
-    SL_TRY(sl_sqs_read_batch(parser, sl_buf_str(&reply->body), &arena, call->n, &failures,
-                             &failures_n, e));
-    call_entries(call, failures, failures_n);
-    return SL_OK;
 }
 
 static void call_done(void *ctx, struct sl_http_reply *reply)
 {
+    SL_AUTO(sl_sqs_results_done) struct sl_sqs_results results;
     struct dead_call *call = ctx;
     struct sl_err e = { 0 };
-    const sl_rc rc = call_read(call, reply, &e);
+    const sl_rc rc = sl_sqs_batch_read(call->q->parser, reply, call->n, &results, &e);
 
     sl_count_request(call->q->settings.requests, SL_SQS_ACTION_send, rc);
     call->is_out = false;
     call->q->calls_n--;
     if (rc == SL_OK) {
-        return;
-    }
-    if (reply->rc == SL_OK && (sl_rc_fate(rc) == SL_FATE_STOP || reply->status == HTTP_TOO_LARGE)) {
+        call_entries(call, results.of);
+    } else if (reply->rc == SL_OK &&
+               (sl_rc_fate(rc) == SL_FATE_STOP || reply->status == HTTP_TOO_LARGE)) {
         call_refused(call, &e);
     } else {
         call_failed(call->q, &e);
@@ -242,12 +218,20 @@ static void body_write(struct sl_buf *out, const struct sl_record *r)
     out->has_failed = out->has_failed || r->sealed.len == 0; /* a message lost */
 }
 
-static sl_rc call_write(const struct dead_call *call, struct sl_buf *out, struct sl_err *e)
+static sl_rc call_send(struct dead_call *call, struct sl_err *e)
 {
-    SL_AUTO(sl_buf_done) struct sl_buf bodies = { .max_bytes = BODY_MAX };
-    const struct sl_dead_queue *q = call->q;
+    SL_AUTO(sl_buf_done) struct sl_buf bodies = { .max_bytes = BODIES_MAX };
+    struct sl_dead_queue *q = call->q;
     struct letter_facts facts[SL_SQS_BATCH];
     struct sl_sqs_entry entries[SL_SQS_BATCH] = { 0 };
+    const struct sl_sqs_batch batch = { .wire = q->settings.wire,
+                                        .queue_url = q->settings.url,
+                                        .action = SL_SQS_ACTION_send,
+                                        .entries = entries,
+                                        .n = call->n,
+                                        .timeout_ms = SEND_TIMEOUT_MS,
+                                        .done = call_done,
+                                        .ctx = call };
     const char *at;
 
     for (unsigned i = 0; i < call->n; i++) {
@@ -267,27 +251,14 @@ static sl_rc call_write(const struct dead_call *call, struct sl_buf *out, struct
         entries[i].body.ptr = at;
         at += entries[i].body.len;
     }
-    q->settings.wire->write_send(out, q->settings.url, entries, call->n);
-    return sl_buf_rc(out, e);
+    return sl_sqs_batch_start(&q->caller, &batch, e);
 }
 
 static void call_start(struct dead_call *call)
 {
-    SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
-    struct sl_sqs_call request = { .wire = call->q->settings.wire,
-                                   .action = "SendMessageBatch",
-                                   .timeout_ms = SEND_TIMEOUT_MS,
-                                   .reply_max_bytes = REPLY_MAX,
-                                   .done = call_done,
-                                   .ctx = call };
     struct sl_err e;
-    sl_rc rc = call_write(call, &body, &e);
 
-    if (rc == SL_OK) {
-        request.body = sl_buf_str(&body);
-        rc = sl_sqs_call_start(&call->q->caller, &request, &e);
-    }
-    if (rc != SL_OK) {
+    if (call_send(call, &e) != SL_OK) {
         call_failed(call->q, &e);
         return;
     }
@@ -404,19 +375,17 @@ sl_rc sl_dead_queue_probe(struct sl_dead_queue *q, struct sl_err *e)
 {
     static const struct sl_sqs_entry none = { .body = { "none", 4 },
                                               .delay_s = SL_SQS_DELAY_MAX_S + 1 };
-    SL_AUTO(sl_buf_done) struct sl_buf body = { .max_bytes = BODY_MAX };
-    struct sl_sqs_call request = { .wire = q->settings.wire,
-                                   .action = "SendMessageBatch",
-                                   .timeout_ms = SEND_TIMEOUT_MS,
-                                   .reply_max_bytes = REPLY_MAX,
-                                   .done = probe_done,
-                                   .ctx = q };
+    const struct sl_sqs_batch batch = { .wire = q->settings.wire,
+                                        .queue_url = q->settings.url,
+                                        .action = SL_SQS_ACTION_send,
+                                        .entries = &none,
+                                        .n = 1,
+                                        .timeout_ms = SEND_TIMEOUT_MS,
+                                        .done = probe_done,
+                                        .ctx = q };
 
     q->failure.rc = SL_OK;
-    q->settings.wire->write_send(&body, q->settings.url, &none, 1);
-    SL_TRY(sl_buf_rc(&body, e));
-    request.body = sl_buf_str(&body);
-    SL_TRY(sl_sqs_call_start(&q->caller, &request, e));
+    SL_TRY(sl_sqs_batch_start(&q->caller, &batch, e));
     q->calls_n++;
     while (q->calls_n > 0) {
         await_answers(q);
@@ -462,7 +431,7 @@ sl_rc sl_dead_queue_open(const struct sl_dead_queue_settings *settings, struct s
 {
     struct sl_dead_queue *q = calloc(1, sizeof *q);
 
-    if (q == NULL || sl_json_parser_new(REPLY_MAX, &q->parser, e) != SL_OK) {
+    if (q == NULL || sl_json_parser_new(SL_SQS_BATCH_REPLY_BYTES, &q->parser, e) != SL_OK) {
         free(q);
         return SL_FAIL(e, SL_NOMEM, "could not make a dead-letter queue");
     }

@@ -250,18 +250,18 @@ static int entry_of(const struct sl_json *j, unsigned sent_n)
     return sl_str_to_i64(text_of(j, SL_STR("Id")), &id) && id >= 0 && id < sent_n ? (int)id : -1;
 }
 
-/* What became of each entry: its error code, "" for success. */
-static void read_fates(const struct sl_json *successful, const struct sl_json *failed,
-                       unsigned sent_n, struct sl_sqs_failure fates[static SL_SQS_BATCH])
+/* What the two lists say of each entry; Failed has the last word. */
+static void read_results(const struct sl_json *successful, const struct sl_json *failed,
+                         unsigned sent_n, struct sl_sqs_result ret[static SL_SQS_BATCH])
 {
     for (unsigned i = 0; i < sent_n; i++) {
-        fates[i] = (struct sl_sqs_failure){ .entry = i, .code = SL_STR("NotAnswered") };
+        ret[i] = (struct sl_sqs_result){ .code = SL_STR("NotAnswered") };
     }
     for (const struct sl_json *j = successful ? successful->child : NULL; j != NULL; j = j->next) {
         const int i = entry_of(j, sent_n);
 
         if (i >= 0) {
-            fates[i].code = (sl_str){ 0 };
+            ret[i].code = (sl_str){ 0 };
         }
     }
     for (const struct sl_json *j = failed ? failed->child : NULL; j != NULL; j = j->next) {
@@ -270,23 +270,19 @@ static void read_fates(const struct sl_json *successful, const struct sl_json *f
         const struct sl_json *fault = sl_json_member(j, SL_STR("SenderFault"));
 
         if (i >= 0) {
-            fates[i].code = code.len > 0 ? code : SL_STR("Unknown");
-            fates[i].is_sender_fault =
+            ret[i].code = code.len > 0 ? code : SL_STR("Unknown");
+            ret[i].is_sender_fault =
                 fault != NULL && sl_str_eq(sl_cleartext_publish(fault->text), SL_STR("true"));
         }
     }
 }
 
-/* NOLINTNEXTLINE(readability-function-size): two outputs and who holds them */
 sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *a, unsigned sent_n,
-                        struct sl_sqs_failure **ret, unsigned *ret_n, struct sl_err *e)
+                        struct sl_sqs_result ret[static SL_SQS_BATCH], struct sl_err *e)
 {
-    struct sl_sqs_failure fates[SL_SQS_BATCH];
-    struct sl_sqs_failure *failures;
     const struct sl_json *root = NULL;
     const struct sl_json *successful = NULL;
     const struct sl_json *failed = NULL;
-    unsigned n = 0;
 
     if (sent_n == 0 || sent_n > SL_SQS_BATCH) {
         return SL_FAIL(e, SL_BUG, "a batch of %u entries was sent (1..%d)", sent_n, SL_SQS_BATCH);
@@ -294,18 +290,7 @@ sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *
     SL_TRY(parse_object(p, text, a, &root, e));
     SL_TRY(list_of(root, SL_STR("Successful"), &successful, e));
     SL_TRY(list_of(root, SL_STR("Failed"), &failed, e));
-    failures = sl_arena_calloc(a, sent_n, sizeof *failures);
-    if (failures == NULL) {
-        return SL_FAIL(e, SL_NOMEM, "memory for %u entries of a batch ran out", sent_n);
-    }
-    read_fates(successful, failed, sent_n, fates);
-    for (unsigned i = 0; i < sent_n; i++) {
-        if (fates[i].code.len > 0) {
-            failures[n++] = fates[i];
-        }
-    }
-    *ret = failures;
-    *ret_n = n;
+    read_results(successful, failed, sent_n, ret);
     return SL_OK;
 }
 

@@ -60,10 +60,9 @@ struct sl_sqs_message {
     unsigned attributes_n;
 };
 
-/* What a batch request did to entry i. */
-struct sl_sqs_failure {
-    unsigned entry; /* 0..9 */
-    sl_str code;    /* "ReceiptHandleIsInvalid", "InternalError" */
+/* What a batch request did to one of its entries. */
+struct sl_sqs_result {
+    sl_str code; /* "": done; else "ReceiptHandleIsInvalid", "InternalError" */
     bool is_sender_fault;
 };
 
@@ -92,7 +91,7 @@ sl_rc sl_sqs_read_receive(struct sl_json_parser *p, sl_str text, struct sl_arena
                           struct sl_sqs_message **ret, unsigned *ret_n, struct sl_err *e)
     SL_MUST_CHECK;
 sl_rc sl_sqs_read_batch(struct sl_json_parser *p, sl_str text, struct sl_arena *a, unsigned sent_n,
-                        struct sl_sqs_failure **ret, unsigned *ret_n, struct sl_err *e)
+                        struct sl_sqs_result ret[static SL_SQS_BATCH], struct sl_err *e)
     SL_MUST_CHECK;
 sl_rc sl_sqs_read_attributes(struct sl_json_parser *p, sl_str text, struct sl_arena *a,
                              struct sl_sqs_attributes *ret, struct sl_err *e) SL_MUST_CHECK;

@@ -5,16 +5,15 @@
 
 #include "base/clock.h"
 #include "base/fault_point.h"
+#include "source/sqs_batch.h"
 #include "telemetry/log.h"
 
 enum {
     CALL_TIMEOUT_MS = 20000,
     HEARTBEAT_MIN_MS = 500, /* between two of one lease, and until one is given up */
     REPEAT_TRIES = 16,      /* failures until it is said again */
-    REPLY_MAX = 1 << 20,
-    BODY_MAX = 64 << 10, /* ten handles of 1 KiB, escaped */
-    DELETE_TRIES = 5,    /* refusals of one entry until it is left to come back */
-    RETRY_MS = 500,      /* after a refusal */
+    DELETE_TRIES = 5,       /* refusals of one entry until it is left to come back */
+    RETRY_MS = 500,         /* after a refusal */
     IDLE_MS = 60000,
     HELD_MAX_MS = 43200000, /* 12 h from the receive: SQS extends no further */
 };
@@ -226,8 +225,14 @@ static bool is_final(sl_str code)
            sl_str_eq(code, SL_STR("InvalidParameterValue"));
 }
 
-static void entry_refused(struct sl_leases *l, struct sl_lease_entry *entry, sl_str code)
+static void entry_refused(struct lease_call *call, struct sl_lease_entry *entry, sl_str code)
 {
+    struct sl_leases *l = call->l;
+
+    if (call->about == SL_LEASE_HELD) { /* somebody else's by now, the ledger sorts it out */
+        sl_count(&l->counters->visibility_failed, 1);
+        return;
+    }
     entry->tries++;
     if (entry->tries < DELETE_TRIES && !is_final(code)) {
         return;
@@ -259,30 +264,11 @@ static void entry_answered(struct lease_call *call, struct sl_lease_entry *entry
     entry_set(l, entry, SL_LEASE_GONE);
 }
 
-static void call_entries(struct lease_call *call, const struct sl_sqs_failure *failures,
-                         unsigned failures_n)
-{
-    for (unsigned i = 0; i < call->n; i++) {
-        const struct sl_sqs_failure *failure = NULL;
-
-        for (unsigned k = 0; k < failures_n; k++) {
-            failure = failures[k].entry == i ? &failures[k] : failure;
-        }
-        if (failure == NULL) {
-            entry_answered(call, call->entries[i]);
-        } else if (call->about != SL_LEASE_HELD) {
-            entry_refused(call->l, call->entries[i], failure->code);
-        } else { /* the message is somebody else's by now, the ledger sorts it out */
-            sl_count(&call->l->counters->visibility_failed, 1);
-        }
-    }
-}
-
 /* The queue refuses the whole request, and would again: as if it refused each entry. */
 static void call_refused(struct lease_call *call)
 {
     for (unsigned i = 0; i < call->n && call->about != SL_LEASE_HELD; i++) {
-        entry_refused(call->l, call->entries[i], SL_STR("RequestRefused"));
+        entry_refused(call, call->entries[i], SL_STR("RequestRefused"));
     }
 }
 
@@ -309,34 +295,30 @@ static void call_unanswered(struct lease_call *call, const struct sl_err *e, uns
     }
 }
 
-static sl_rc call_read(struct lease_call *call, struct sl_http_reply *reply, struct sl_err *e)
+static sl_rc call_read(struct lease_call *call, const struct sl_http_reply *reply, struct sl_err *e)
 {
-    struct sl_sqs_failure *failures = NULL;
-    struct sl_arena arena;
-    unsigned failures_n = 0;
-    sl_rc rc = reply->rc;
+    SL_AUTO(sl_sqs_results_done) struct sl_sqs_results results;
 
-    if (rc != SL_OK) {
-        *e = reply->err;
-        return rc;
+    SL_TRY(sl_sqs_batch_read(call->l->parser, reply, call->n, &results, e));
+    sl_backoff_reset(&call->l->backoff);
+    if (call->about != SL_LEASE_HELD) {
+        sl_concurrency_more(&call->l->in_flight, reply->took_us);
     }
-    if (reply->status != 200) {
-        return sl_sqs_read_error(call->l->parser, reply->status, sl_str_of(reply->error_code),
-                                 sl_buf_str(&reply->body), e);
-    }
-    sl_arena_init(&arena, (size_t)REPLY_MAX * 4, 16 << 10);
-    rc = sl_sqs_read_batch(call->l->parser, sl_buf_str(&reply->body), &arena, call->n, &failures,
-                           &failures_n, e);
-    if (rc == SL_OK) {
-        sl_backoff_reset(&call->l->backoff);
-        if (call->about != SL_LEASE_HELD) {
-            sl_concurrency_more(&call->l->in_flight, reply->took_us);
+    call->lease->retry_due_ms = 0;
+    for (unsigned i = 0; i < call->n; i++) {
+        if (results.of[i].code.len == 0) {
+            entry_answered(call, call->entries[i]);
+        } else {
+            entry_refused(call, call->entries[i], results.of[i].code);
+            call->lease->retry_due_ms = sl_clock_now_ms() + RETRY_MS;
         }
-        call_entries(call, failures, failures_n);
-        call->lease->retry_due_ms = failures_n > 0 ? sl_clock_now_ms() + RETRY_MS : 0;
     }
-    sl_arena_done(&arena);
-    return rc;
+    return SL_OK;
+}
+
+static enum sl_sqs_action call_action(const struct lease_call *call)
+{
+    return call->about == SL_LEASE_DELETE ? SL_SQS_ACTION_delete : SL_SQS_ACTION_visibility;
 }
 
 static void call_done(void *ctx, struct sl_http_reply *reply)
@@ -348,9 +330,7 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
 
     call->l->calls--;
     lease->calls--;
-    if (call->about == SL_LEASE_HELD) {
-        lease->is_extending = false;
-    }
+    lease->is_extending = lease->is_extending && call->about != SL_LEASE_HELD;
     if (call->about == SL_LEASE_DELETE) {
         SL_FAULT_POINT(deleted);
     }
@@ -359,9 +339,7 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
     }
     call->l->tick_due_ms = 0;
     rc = call_read(call, reply, &e);
-    sl_count_request(
-        &call->l->counters->requests,
-        call->about == SL_LEASE_DELETE ? SL_SQS_ACTION_delete : SL_SQS_ACTION_visibility, rc);
+    sl_count_request(&call->l->counters->requests, call_action(call), rc);
     if (rc != SL_OK && rc != SL_STOPPED && sl_rc_fate(rc) == SL_FATE_STOP) {
         call_refused(call);
     }
@@ -376,24 +354,6 @@ static void call_done(void *ctx, struct sl_http_reply *reply)
 
 /* ---- requests ------------------------------------------------------------------------------------ */
 
-static const char *call_body(const struct lease_call *call, struct sl_buf *body)
-{
-    struct sl_sqs_entry entries[SL_SQS_BATCH] = { 0 };
-    const struct sl_leases *l = call->l;
-
-    for (unsigned i = 0; i < call->n; i++) {
-        entries[i].receipt_handle = newest_handle(l, call->entries[i]);
-    }
-    if (call->about == SL_LEASE_DELETE) {
-        l->wire->write_delete(body, l->queue_url, entries, call->n);
-        return "DeleteMessageBatch";
-    }
-    l->wire->write_visibility(body, l->queue_url, entries, call->n,
-                              call->about == SL_LEASE_HELD ? l->visibility_timeout_s
-                                                           : l->return_after_s);
-    return "ChangeMessageVisibilityBatch";
-}
-
 /* A heartbeat without an answer must leave time for another one. */
 static unsigned call_timeout_ms(const struct lease_call *call)
 {
@@ -405,32 +365,36 @@ static unsigned call_timeout_ms(const struct lease_call *call)
 
 static void call_send(struct lease_call *call)
 {
-    struct sl_sqs_call request = { .wire = call->l->wire,
-                                   .timeout_ms = call_timeout_ms(call),
-                                   .reply_max_bytes = REPLY_MAX,
-                                   .done = call_done,
-                                   .ctx = call };
-    struct sl_buf body;
+    struct sl_leases *l = call->l;
+    const bool is_heartbeat = call->about == SL_LEASE_HELD;
+    struct sl_sqs_entry entries[SL_SQS_BATCH] = { 0 };
+    const struct sl_sqs_batch batch = {
+        .wire = l->wire,
+        .queue_url = l->queue_url,
+        .action = call_action(call),
+        .visible_after_s = is_heartbeat ? l->visibility_timeout_s : l->return_after_s,
+        .entries = entries,
+        .n = call->n,
+        .timeout_ms = call_timeout_ms(call),
+        .done = call_done,
+        .ctx = call,
+    };
     struct sl_err e;
 
-    sl_buf_init(&body, BODY_MAX);
-    request.action = call_body(call, &body);
-    request.body = sl_buf_str(&body);
-    if (sl_buf_rc(&body, &e) == SL_OK &&
-        sl_sqs_call_start(call->l->caller, &request, &e) == SL_OK) {
-        if (call->about == SL_LEASE_DELETE) {
-            SL_FAULT_POINT(deleting);
-        }
-        call->l->calls++;
-        call->lease->calls++;
-        if (call->about == SL_LEASE_HELD) {
-            call->lease->is_extending = true;
-        }
-    } else {
+    for (unsigned i = 0; i < call->n; i++) {
+        entries[i].receipt_handle = newest_handle(l, call->entries[i]);
+    }
+    if (sl_sqs_batch_start(l->caller, &batch, &e) != SL_OK) {
         call_unanswered(call, &e, 0);
         free(call);
+        return;
     }
-    sl_buf_done(&body);
+    if (call->about == SL_LEASE_DELETE) {
+        SL_FAULT_POINT(deleting);
+    }
+    l->calls++;
+    call->lease->calls++;
+    call->lease->is_extending = call->lease->is_extending || is_heartbeat;
 }
 
 /* Start one request for the entries of a lease that are in a state. */

@@ -137,23 +137,21 @@ static void check_receive(sl_str reply, unsigned number)
 
 static void check_batch(sl_str reply, unsigned number)
 {
-    struct sl_sqs_failure *failures = NULL;
+    const struct sl_sqs_result none = { .code = SL_STR("as it was") };
+    struct sl_sqs_result of[SL_SQS_BATCH] = { none, none };
     struct sl_err e = { 0 };
     const unsigned sent_n = number % SL_SQS_BATCH + 1;
-    unsigned n = 0;
-    const sl_rc rc =
-        sl_sqs_read_batch(world.parser, reply, &world.arena, sent_n, &failures, &n, &e);
+    const sl_rc rc = sl_sqs_read_batch(world.parser, reply, &world.arena, sent_n, of, &e);
 
     if (rc != SL_OK) {
-        must(failures == NULL && n == 0, "failures of a refused reply");
+        must(of[0].code.ptr == none.code.ptr, "results of a refused reply");
         check_refusal(rc, &e);
         return;
     }
-    must(n <= sent_n, "more failures than entries");
-    for (unsigned i = 0; i < n; i++) {
-        must(failures[i].entry < sent_n && failures[i].code.len > 0, "a failure of nothing");
-        must(i == 0 || failures[i].entry > failures[i - 1].entry, "an entry that failed twice");
+    for (unsigned i = 0; i < sent_n; i++) {
+        must(of[i].code.len > 0 || !of[i].is_sender_fault, "a fault of nothing");
     }
+    must(sent_n > 1 || of[1].code.ptr == none.code.ptr, "a result of what was not sent");
 }
 
 static void check_attributes(sl_str reply, unsigned number)

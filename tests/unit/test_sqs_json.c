@@ -57,10 +57,10 @@ static sl_rc receive(struct reading *r, const char *text, struct sl_sqs_message 
     return sl_sqs_read_receive(r->parser, pad(r, text), &r->arena, ret, n, &r->err);
 }
 
-static sl_rc batch(struct reading *r, const char *text, unsigned sent, struct sl_sqs_failure **ret,
-                   unsigned *n)
+static sl_rc batch(struct reading *r, const char *text, unsigned sent,
+                   struct sl_sqs_result ret[static SL_SQS_BATCH])
 {
-    return sl_sqs_read_batch(r->parser, pad(r, text), &r->arena, sent, ret, n, &r->err);
+    return sl_sqs_read_batch(r->parser, pad(r, text), &r->arena, sent, ret, &r->err);
 }
 
 static void assert_text(struct sl_buf *b, const char *expect)
@@ -424,70 +424,65 @@ static void an_arena_that_is_full_is_memory_not_an_outage(void **state)
 
 static void finds_every_entry_that_failed(void **state)
 {
-    struct sl_sqs_failure *f = NULL;
-    unsigned n = 99;
+    struct sl_sqs_result of[SL_SQS_BATCH] = { [0] = { .is_sender_fault = true } };
 
-    assert_int_equal(batch(*state, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"}]}", 2, &f, &n),
+    assert_int_equal(batch(*state, "{\"Successful\":[{\"Id\":\"0\"},{\"Id\":\"1\"}]}", 2, of),
                      SL_OK);
-    assert_int_equal(n, 0);
+    assert_str(of[0].code, "");
+    assert_str(of[1].code, "");
 
     assert_int_equal(
         batch(*state,
               "{\"Successful\":[{\"Id\":\"1\"}],\"Failed\":[{\"Id\":\"2\",\"SenderFault\":true,"
               "\"Code\":\"ReceiptHandleIsInvalid\",\"Message\":\"no\"},{\"Id\":\"0\"}]}",
-              3, &f, &n),
+              3, of),
         SL_OK);
-    assert_int_equal(n, 2);
-    assert_int_equal(f[0].entry, 0);
-    assert_str(f[0].code, "Unknown");
-    assert_false(f[0].is_sender_fault);
-    assert_int_equal(f[1].entry, 2);
-    assert_str(f[1].code, "ReceiptHandleIsInvalid");
-    assert_true(f[1].is_sender_fault);
+    assert_str(of[0].code, "Unknown");
+    assert_false(of[0].is_sender_fault);
+    assert_str(of[1].code, "");
+    assert_str(of[2].code, "ReceiptHandleIsInvalid");
+    assert_true(of[2].is_sender_fault);
 }
 
 static void an_entry_without_an_answer_has_failed(void **state)
 {
-    struct sl_sqs_failure *f = NULL;
-    unsigned n = 0;
+    struct sl_sqs_result of[SL_SQS_BATCH];
 
     assert_int_equal(batch(*state,
                            "{\"Successful\":[{\"Id\":\"1\"},{\"Id\":\"7\"},{\"Id\":\"x\"},"
                            "{\"Id\":\"-1\"},{}],\"Failed\":[{\"Id\":\"4294967296\"}]}",
-                           3, &f, &n),
+                           3, of),
                      SL_OK);
-    assert_int_equal(n, 2);
-    assert_int_equal(f[0].entry, 0);
-    assert_str(f[0].code, "NotAnswered");
-    assert_int_equal(f[1].entry, 2);
-    assert_int_equal(batch(*state, "{}", 10, &f, &n), SL_OK);
-    assert_int_equal(n, 10);
+    assert_str(of[0].code, "NotAnswered");
+    assert_str(of[1].code, "");
+    assert_str(of[2].code, "NotAnswered");
+    assert_int_equal(batch(*state, "{}", SL_SQS_BATCH, of), SL_OK);
+    for (unsigned i = 0; i < SL_SQS_BATCH; i++) {
+        assert_str(of[i].code, "NotAnswered");
+    }
 }
 
 static void an_entry_in_both_lists_has_failed(void **state)
 {
-    struct sl_sqs_failure *f = NULL;
-    unsigned n = 0;
+    struct sl_sqs_result of[SL_SQS_BATCH];
 
     assert_int_equal(batch(*state,
                            "{\"Failed\":[{\"Id\":\"0\",\"Code\":\"InternalError\"}],"
                            "\"Successful\":[{\"Id\":\"0\"}]}",
-                           1, &f, &n),
+                           1, of),
                      SL_OK);
-    assert_int_equal(n, 1);
-    assert_str(f[0].code, "InternalError");
+    assert_str(of[0].code, "InternalError");
 }
 
 static void a_batch_answer_that_is_none_is_an_outage(void **state)
 {
-    struct sl_sqs_failure *f = NULL;
-    unsigned n = 55;
+    struct sl_sqs_result of[SL_SQS_BATCH] = { [0] = { .code = SL_STR("as it was") } };
 
-    assert_int_equal(batch(*state, "", 1, &f, &n), SL_UNAVAILABLE);
-    assert_int_equal(batch(*state, "<html>", 1, &f, &n), SL_UNAVAILABLE);
-    assert_int_equal(batch(*state, "{\"Successful\":7}", 1, &f, &n), SL_UNAVAILABLE);
-    assert_int_equal(batch(*state, "{}", 11, &f, &n), SL_BUG);
-    assert_int_equal(n, 55);
+    assert_int_equal(batch(*state, "", 1, of), SL_UNAVAILABLE);
+    assert_int_equal(batch(*state, "<html>", 1, of), SL_UNAVAILABLE);
+    assert_int_equal(batch(*state, "{\"Successful\":7}", 1, of), SL_UNAVAILABLE);
+    assert_int_equal(batch(*state, "{}", 11, of), SL_BUG);
+    assert_str(of[0].code, "as it was");
 }
 
 static sl_rc attributes(struct reading *r, const char *text, struct sl_sqs_attributes *ret)
