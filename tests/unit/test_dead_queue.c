@@ -212,6 +212,17 @@ static void one_that_a_request_is_refused_for_is_found_and_kept(void **state)
     assert_int_equal(world.calls_n, 3 + 10);
 }
 
+static void every_letter_has_the_body_of_its_own_message(void **state)
+{
+    (void)state;
+    bad(3, SL_STR("sealed"));
+    world.refuses = "\\\"message_id\\\":\\\"m1\\\"";
+    sends(SL_OK);
+    assert_int_equal(world.calls_n, 1 + 3);
+    assert_true(world.records[1].is_unsent);
+    assert_int_equal(sent_n(), 2);
+}
+
 static void an_entry_that_is_refused_for_good_is_kept(void **state)
 {
     (void)state;
@@ -288,6 +299,7 @@ int main(void)
         RULE(a_message_that_stands_twice_is_sent_once),
         RULE(a_letter_without_a_body_is_never_sent),
         RULE(one_that_a_request_is_refused_for_is_found_and_kept),
+        RULE(every_letter_has_the_body_of_its_own_message),
         RULE(an_entry_that_is_refused_for_good_is_kept),
         RULE(an_unknown_refusal_is_final_if_it_is_our_fault),
         RULE(an_entry_that_may_be_taken_later_is_an_outage),

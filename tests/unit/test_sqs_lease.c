@@ -542,6 +542,26 @@ static void a_heartbeat_without_an_answer_is_sent_again_soon(void **state)
     asked(1, VISIBILITY, "\"h1\"");
 }
 
+static void a_heartbeat_that_is_out_is_not_followed_by_another(void **state)
+{
+    (void)state;
+    lend(2);
+    sl_leases_delete(&world.l, world.entries[1]);
+    (void)sl_leases_tick(&world.l);
+    asked(0, DELETE, "\"h1\"");
+    world.l.first->extend_due_ms = 0;
+    tick_again();
+    asked(1, VISIBILITY, "\"h2\"");
+    answer(0, ALL_DONE); /* of the delete, and not of the heartbeat */
+    world.l.first->extend_due_ms = 0;
+    tick_again();
+    assert_int_equal(world.calls_n, 2);
+    answer(1, ALL_DONE);
+    world.l.first->extend_due_ms = 0;
+    tick_again();
+    asked(2, VISIBILITY, "\"h2\"");
+}
+
 static void no_heartbeat_asks_for_more_than_twelve_hours(void **state)
 {
     const int64_t hours_12_ms = 12 * 3600 * 1000;
@@ -584,6 +604,7 @@ int main(void)
         RULE(a_heartbeat_goes_out_though_many_requests_are_out),
         RULE(a_refused_heartbeat_leaves_the_message_to_the_ledger),
         RULE(a_heartbeat_without_an_answer_is_sent_again_soon),
+        RULE(a_heartbeat_that_is_out_is_not_followed_by_another),
         RULE(no_heartbeat_asks_for_more_than_twelve_hours),
     };
 
