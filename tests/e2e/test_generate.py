@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import sluice as program
 from events import is_login
 
 
@@ -53,3 +54,16 @@ def test_logins_can_be_sent_to_a_queue(bare, queue, n):
     assert queue.counts() == (n, 0, 0)
     printed = generate(bare, "--count", str(n), "--seed", "1")
     assert {m["Body"] for m in queue.receive()} <= set(printed)
+
+
+def test_logins_that_the_queue_refuses_are_sent_again_and_no_others(binary, tmp_path, fake):
+    bare = program.Sluice(binary, tmp_path, program.clean_environment(tmp_path, fake))
+    queue = fake.new_queue()
+    fake.fault("partial", "SendMessageBatch", times=4, share=0.5)
+    sent = bare.good("generate", "--count", "23", "--seed", "1", "--queue-url", queue.url)
+    assert sent.complaints == ["sent 23 messages"]
+    assert fake.hits()["partial"] == 4
+    arrived = []
+    while got := queue.receive():
+        arrived += [m["Body"] for m in got]
+    assert sorted(arrived) == sorted(generate(bare, "--count", "23", "--seed", "1"))
