@@ -21,7 +21,8 @@ static void print_exits(struct sl_buf *out)
                     "outlasted the "
                     "patience with `--exit-on-outage`; a worker is stuck: start it anew |\n"
                     "| 78 | configuration, keys, rights or schema are wrong |\n"
-                    "| 130, 143 | a second SIGINT or SIGTERM, 0.5 s or more after the first; nothing is lost |\n\n"));
+                    "| 130, 143 | a second SIGINT or SIGTERM, 0.5 s or more after the first; "
+                    "nothing is lost |\n\n"));
 }
 
 static void print_codes(struct sl_buf *out)
