@@ -51,7 +51,7 @@ static sl_rc take_when(const char *option, sl_str value, int64_t *ret, struct sl
     }
     /* Bare digits could be meant as either. */
     if (value.len == 0 || memchr(value.ptr, '-', value.len) == NULL ||
-        sl_convert_time(value, &at_us) != SL_REASON_NONE) {
+        sl_convert_time(value, false, &at_us) != SL_REASON_NONE) {
         return SL_FAIL(e, SL_USAGE,
                        "%s takes a moment, such as 2026-01-31 or 2026-01-31T23:59:59Z, or an age, "
                        "such as 30m, 12h or 2d",

@@ -182,10 +182,11 @@ const struct sl_type_row sl_type_rows[SL_TYPE_JSONB + 1] = {
     [SL_TYPE_DOUBLE] = { "double precision", "float8", "a number" },
     [SL_TYPE_BOOLEAN] = { "boolean", "bool", "true or false" },
     [SL_TYPE_DATE] = { "date", "",
-                       "an ISO 8601 date or time, or seconds or milliseconds since "
-                       "1970, as a day in UTC" },
+                       "an ISO 8601 date or time, or seconds or milliseconds since 1970, as a day "
+                       "in UTC; `20260131` is a date in a string, seconds as a number" },
     [SL_TYPE_TIMESTAMPTZ] = { "timestamptz", "timestamp with time zone",
-                              "an ISO 8601 time, or seconds or milliseconds since 1970" },
+                              "an ISO 8601 time, or seconds or milliseconds since 1970; as "
+                              "`date`" },
     [SL_TYPE_UUID] = { "uuid", "", "a string with a UUID" },
     [SL_TYPE_INET] = { "inet", "", "a string with an IPv4 or IPv6 address or network" },
     [SL_TYPE_JSONB] = { "jsonb", "", "any JSON value" },

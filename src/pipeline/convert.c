@@ -142,16 +142,21 @@ static bool take_fraction(sl_str *s, int64_t *ret_us)
     return n > 0;
 }
 
+/* 2026-01-31, or 20260131 */
 static bool take_date(sl_str *s, int64_t *ret_days)
 {
     static const int lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     int year;
     int month;
     int day;
+    bool has_dashes;
     bool is_leap;
 
-    if (!take_digits(s, 4, &year) || !take_char(s, '-') || !take_digits(s, 2, &month) ||
-        !take_char(s, '-') || !take_digits(s, 2, &day)) {
+    if (!take_digits(s, 4, &year)) {
+        return false;
+    }
+    has_dashes = take_char(s, '-');
+    if (!take_digits(s, 2, &month) || take_char(s, '-') != has_dashes || !take_digits(s, 2, &day)) {
         return false;
     }
     is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -267,9 +272,16 @@ static enum sl_reason convert_epoch(sl_str text, int64_t *ret)
     return SL_REASON_NONE;
 }
 
-enum sl_reason sl_convert_time(sl_str text, int64_t *ret)
+static bool is_basic_date(sl_str text)
 {
-    return text.len > 0 && is_epoch(text) ? convert_epoch(text, ret) : convert_iso(text, ret);
+    return text.len == 8 && text.ptr[0] != '-' && memchr(text.ptr, '.', text.len) == NULL;
+}
+
+enum sl_reason sl_convert_time(sl_str text, bool is_number, int64_t *ret)
+{
+    return text.len > 0 && is_epoch(text) && (is_number || !is_basic_date(text))
+               ? convert_epoch(text, ret)
+               : convert_iso(text, ret);
 }
 
 int64_t sl_convert_day(int64_t at_us)

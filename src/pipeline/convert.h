@@ -25,9 +25,10 @@ enum sl_reason sl_convert_version(sl_str text, int64_t *ret);
 /* A moment, as microseconds since 1970 UTC.
  *
  * Shape:   ISO 8601 (2026-01-31, 2026-01-31T23:59:59.123Z, ... +02:00; no zone means UTC), or
- *          digits since 1970: seconds below 1e11, milliseconds above; a fraction is allowed
+ *          digits since 1970: seconds below 1e11, milliseconds above; a fraction is allowed.
+ *          Eight digits of a text are ISO 8601's basic date, 20260131; those of a number, seconds
  */
-enum sl_reason sl_convert_time(sl_str text, int64_t *ret);
+enum sl_reason sl_convert_time(sl_str text, bool is_number, int64_t *ret);
 
 /* The UTC day of a moment, as days since 1970. */
 int64_t sl_convert_day(int64_t at_us);

@@ -96,6 +96,19 @@ static enum sl_reason json_to_jsonb(const struct sl_json *j, struct sl_arena *a,
     return SL_REASON_NONE;
 }
 
+static enum sl_reason time_to_value(const struct sl_column *column, sl_str text, bool is_number,
+                                    struct sl_value *ret)
+{
+    struct sl_value v = { .kind = SL_VALUE_INT };
+    const enum sl_reason reason = sl_convert_time(text, is_number, &v.i);
+
+    if (reason == SL_REASON_NONE) {
+        v.i = column->type == SL_TYPE_DATE ? sl_convert_day(v.i) : v.i;
+        *ret = v;
+    }
+    return reason;
+}
+
 static enum sl_reason string_to_value(const struct sl_column *column, sl_str text,
                                       struct sl_value *ret)
 {
@@ -111,8 +124,7 @@ static enum sl_reason string_to_value(const struct sl_column *column, sl_str tex
     } else if (column->convert == SL_CONVERT_VERSION) {
         reason = sl_convert_version(text, &v.i);
     } else if (column->type == SL_TYPE_DATE || column->type == SL_TYPE_TIMESTAMPTZ) {
-        reason = sl_convert_time(text, &v.i);
-        v.i = reason == SL_REASON_NONE && column->type == SL_TYPE_DATE ? sl_convert_day(v.i) : v.i;
+        return time_to_value(column, text, false, ret);
     } else {
         reason = SL_REASON_WRONG_TYPE;
     }
@@ -139,7 +151,7 @@ static enum sl_reason number_to_value(const struct sl_column *column, sl_str tex
         v.kind = SL_VALUE_DOUBLE;
         reason = sl_convert_double(text, &v.d);
     } else if (column->type == SL_TYPE_DATE || column->type == SL_TYPE_TIMESTAMPTZ) {
-        return string_to_value(column, text, ret);
+        return time_to_value(column, text, true, ret);
     }
     if (reason == SL_REASON_NONE) {
         *ret = v;

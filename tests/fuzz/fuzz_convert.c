@@ -80,7 +80,7 @@ static void check_time(sl_str text)
     int64_t again = 0;
     int64_t day;
     char out[32];
-    const enum sl_reason reason = sl_convert_time(text, &value);
+    const enum sl_reason reason = sl_convert_time(text, false, &value);
 
     if (reason != SL_REASON_NONE) {
         must(value == 77 && reason == SL_REASON_BAD_DATE, "a refused moment");
@@ -95,7 +95,7 @@ static void check_time(sl_str text)
     }
     value -= (value % 1000 + 1000) % 1000; /* milliseconds are written */
     sl_clock_text(value / 1000, out);
-    must(sl_convert_time(sl_str_of(out), &again) == SL_REASON_NONE && again == value,
+    must(sl_convert_time(sl_str_of(out), false, &again) == SL_REASON_NONE && again == value,
          "another moment came back");
 }
 

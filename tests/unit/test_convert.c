@@ -205,7 +205,7 @@ static int64_t moment(const char *text)
 {
     int64_t at_us = untouched;
 
-    if (sl_convert_time(sl_str_of(text), &at_us) != SL_REASON_NONE) {
+    if (sl_convert_time(sl_str_of(text), false, &at_us) != SL_REASON_NONE) {
         fail_msg("refused: %s", text);
     }
     return at_us;
@@ -215,7 +215,8 @@ static void no_moment(const char *text)
 {
     int64_t at_us = untouched;
 
-    if (sl_convert_time(sl_str_of(text), &at_us) != SL_REASON_BAD_DATE || at_us != untouched) {
+    if (sl_convert_time(sl_str_of(text), false, &at_us) != SL_REASON_BAD_DATE ||
+        at_us != untouched) {
         fail_msg("taken: %s", text);
     }
 }
@@ -279,6 +280,23 @@ static void only_days_that_exist_are_taken(void **state)
     no_moment("2026-01-00");
     no_moment("2026-01-32");
     no_moment("0000-01-01");
+}
+
+static void eight_digits_are_a_date_as_a_text_and_seconds_as_a_number(void **state)
+{
+    int64_t at_us = untouched;
+
+    (void)state;
+    assert_true(moment("20260131") == moment("2026-01-31"));
+    assert_true(moment("20260131T12:00Z") == moment("2026-01-31T12:00Z"));
+    no_moment("20261331");
+    no_moment("202601-31");
+    no_moment("2026-0131");
+    assert_int_equal(sl_convert_time(SL_STR("20260131"), true, &at_us), SL_REASON_NONE);
+    assert_true(at_us == 20260131 * second_us);
+    assert_true(moment("1769817600") == moment("2026-01-31"));
+    assert_true(moment("202601.5") == 202601 * second_us + second_us / 2);
+    assert_true(moment("-2026013") == -2026013 * second_us);
 }
 
 static void only_times_that_exist_are_taken(void **state)
@@ -565,6 +583,7 @@ int main(void)
         cmocka_unit_test(zones_are_taken_off),
         cmocka_unit_test(only_days_that_exist_are_taken),
         cmocka_unit_test(only_times_that_exist_are_taken),
+        cmocka_unit_test(eight_digits_are_a_date_as_a_text_and_seconds_as_a_number),
         cmocka_unit_test(what_is_only_like_iso_8601_is_refused),
         cmocka_unit_test(digits_are_seconds_below_1e11_and_milliseconds_above),
         cmocka_unit_test(epoch_fractions_count_also_before_1970),
