@@ -26,10 +26,10 @@ sl_rc sl_cmd_keys_retire(const struct sl_keys_options *o, struct sl_err *e) SL_M
 sl_rc sl_cmd_keys_wrap(const struct sl_keys_options *o, struct sl_err *e) SL_MUST_CHECK;
 
 /* Count what could not be read any more without a key: values of the table, dead letters and
- * originals in the vault.
+ * originals in the vault; and how many of these a rewrap leaves as they are.
  * Errors: those of sl_config_load, sl_keys_of and sl_pg_key_uses */
 sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret_n,
-                       struct sl_err *e) SL_MUST_CHECK;
+                       int64_t *ret_staying_n, struct sl_err *e) SL_MUST_CHECK;
 
 /* Compare the keys with those that the database has seen.
  *

@@ -56,7 +56,7 @@ static sl_rc places_check(struct database *d, struct sl_err *e)
 }
 
 sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret_n,
-                       struct sl_err *e)
+                       int64_t *ret_staying_n, struct sl_err *e)
 {
     SL_AUTO(database_done) struct database d = { 0 };
     struct sl_key_uses uses;
@@ -64,6 +64,7 @@ sl_rc sl_cmd_keys_uses(const struct sl_options *common, sl_str kid, int64_t *ret
     SL_TRY(database_open(common, &d, e));
     SL_TRY(places_check(&d, e));
     SL_TRY(sl_pg_key_uses(&d.conn, &d.cfg, kid, &uses, e));
+    *ret_staying_n = uses.staying_n;
     *ret_n = uses.values_n + uses.dead_letters_n + uses.originals_n + uses.ledger_keys_n;
     return SL_OK;
 }

@@ -22,6 +22,7 @@ static sl_rc retire_edit(const struct sl_keys_options *o, bool is_dry, struct sl
 
 static sl_rc database_agrees(const struct sl_keys_options *o, struct sl_err *e)
 {
+    int64_t staying_n = 0;
     int64_t n = 0;
 
     if (o->common.config == NULL) {
@@ -30,7 +31,15 @@ static sl_rc database_agrees(const struct sl_keys_options *o, struct sl_err *e)
                        "to ask it, or --force",
                        o->kid);
     }
-    SL_TRY(sl_cmd_keys_uses(&o->common, sl_str_of(o->kid), &n, e));
+    SL_TRY(sl_cmd_keys_uses(&o->common, sl_str_of(o->kid), &n, &staying_n, e));
+    if (staying_n > 0) {
+        return SL_FAIL(
+            e, SL_KEY,
+            "key %s is needed for %" PRId64 " values, and for %" PRId64
+            " of these for good, since sluice rewrap leaves them as they are: keep it as "
+            "decrypt, or say --force",
+            o->kid, n, staying_n);
+    }
     if (n > 0) {
         return SL_FAIL(e, SL_KEY,
                        "key %s is needed for %" PRId64

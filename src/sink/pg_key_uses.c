@@ -53,7 +53,11 @@ sl_rc sl_pg_key_uses(struct sl_pg_conn *c, const struct sl_config *cfg, sl_str k
 
     for (unsigned i = 0; i < cfg->columns_n; i++) {
         if (column_uses(&cfg->columns[i], kid)) {
-            SL_TRY(uses_of_column(c, cfg, &cfg->columns[i], kid, &uses.values_n, e));
+            int64_t n = 0;
+
+            SL_TRY(uses_of_column(c, cfg, &cfg->columns[i], kid, &n, e));
+            uses.values_n += n;
+            uses.staying_n += cfg->columns[i].masking.method == SL_MASK_SIV ? 0 : n;
         }
     }
     SL_TRY(sl_pg_tokens_count(c, &dead_letters, &kid, 1, counts, e));

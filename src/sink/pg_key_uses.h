@@ -7,6 +7,7 @@
 
 struct sl_key_uses {
     int64_t values_n;
+    int64_t staying_n; /* of the values: those that a rewrap leaves as they are */
     int64_t dead_letters_n;
     int64_t originals_n;
     int64_t ledger_keys_n;

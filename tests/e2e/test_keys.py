@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import tokens
+from events import logins
 
 KEY_1 = tokens.MASTER
 KEY_2 = bytes(range(100, 132))
@@ -179,6 +180,20 @@ def test_retire_wants_somebody_to_have_looked(bare):
     assert "warning: nobody asked the table" in result.err
     assert get(bare) == K1 + retired(K2)
     refused(bare, 78, "retired already", "retire", "k2", "--force")
+
+
+def test_retire_sends_nobody_to_a_rewrap_that_cannot_help(sluice, queue):
+    """One-way tokens stay under their key; the rest goes."""
+    sluice.make_keys()
+    sluice.settings["columns"][2]["mask"] = "hmac"
+    queue.send(logins(3))
+    assert sluice.drain().loaded == 3
+    good(sluice, "add", "--kid", "k2")
+    good(sluice, "activate", "k2")
+    retire = ("retire", "k1", "-c", sluice.path)
+    refused(sluice, 78, "6 values, and for 3 of these for good", *retire)
+    sluice.good("rewrap", "-c", sluice.path)
+    refused(sluice, 78, "3 values, and for 3 of these for good.*--force", *retire)
 
 
 def test_a_retired_key_reads_nothing_any_more(sluice, db):
