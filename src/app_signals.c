@@ -1,7 +1,10 @@
 /* app_signals.c - signals while a run goes on: stop, and read the keys again. */
 #include "app_signals.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,6 +15,9 @@
 /* One stop that comes twice: timeout(1) sends to its child and then to its group, a terminal to all who
  * hand it on, too. */
 enum { SAME_STOP_MS = 500 };
+
+/* Between two looks whether keys can be read, once they could not for want of a peer. */
+enum { AGAIN_S = 5 };
 
 static sigset_t own_signals(void)
 {
@@ -62,19 +68,44 @@ static sl_rc read_keys(struct sl_app *app, struct sl_keyring **ret, struct sl_er
     return SL_OK;
 }
 
-static void reload_keys(struct sl_app *app)
+/* Returns: whether it is to be tried again, since what was away will be back. */
+static bool reload_keys(struct sl_app *app, struct sl_err *last)
 {
     struct sl_keyring *ring = NULL;
     struct sl_err e = { 0 };
 
     if (read_keys(app, &ring, &e) != SL_OK) {
-        sl_log_err(SL_LOG_ERROR, "could not read the keys again; keeping the old ones", &e);
-        return;
+        const bool may_work_later = sl_rc_fate(e.rc) == SL_FATE_RETRY;
+
+        if (!may_work_later || strcmp(e.msg, last->msg) != 0) {
+            sl_log_err(SL_LOG_ERROR, "could not read the keys again; keeping the old ones", &e);
+        }
+        *last = e;
+        return may_work_later;
     }
+    *last = (struct sl_err){ 0 };
     SL_LOG(SL_LOG_INFO, "the keys were read again",
            sl_field_str("sluice.kid", sl_str_of(sl_keyring_active(ring)->id)),
            sl_field_int("sluice.keys", (int64_t)sl_keyring_n(ring)));
     sl_key_share_change(&app->keys, ring);
+    return false;
+}
+
+/* Wait for a SIGHUP, or, if something was away, not for long. */
+static void await_reload(struct sl_app *app, bool is_short, struct sl_err *last)
+{
+    struct timespec due = { 0 };
+    int rc;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &due);
+    due.tv_sec += AGAIN_S;
+    do {
+        rc = is_short ? sem_clockwait(&app->reloads, CLOCK_MONOTONIC, &due)
+                      : sem_wait(&app->reloads);
+    } while (rc != 0 && errno == EINTR);
+    if (rc == 0) {
+        *last = (struct sl_err){ 0 }; /* whoever asks again is told again */
+    }
 }
 
 /* SIGHUP: each worker takes the new ring before its next batch.  A thread of its own, since a
@@ -82,11 +113,12 @@ static void reload_keys(struct sl_app *app)
 static void *reload_main(void *ctx)
 {
     struct sl_app *app = ctx;
+    struct sl_err last = { 0 };
+    bool again = false;
 
     while (!atomic_load(&app->has_ended)) {
-        if (sem_wait(&app->reloads) == 0 && !atomic_load(&app->has_ended)) {
-            reload_keys(app);
-        }
+        await_reload(app, again, &last);
+        again = !atomic_load(&app->has_ended) && reload_keys(app, &last);
     }
     return NULL;
 }

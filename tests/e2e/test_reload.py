@@ -46,6 +46,24 @@ def test_a_ring_that_a_column_cannot_use_leaves_the_old_one(sluice, queue, db):
     assert all(tokens.unmask(keys, "ip", t) for t, in db.rows("SELECT masked_ip FROM user_logins"))
 
 
+def test_keys_that_come_during_an_outage_are_taken_when_it_is_over(sluice, queue, db, cluster):
+    """Nobody sends SIGHUP again to every process of a fleet."""
+    put(sluice, tokens.key_line("k1", KEY_1))
+    queue.send([login(1)])
+    running = sluice.begin()
+    eventually(lambda: db.count() == 1)
+    cluster.stop()
+    put(sluice, tokens.key_line("k1", KEY_1, "decrypt"), tokens.key_line("k2", KEY_2))
+    running.send(signal.SIGHUP)
+    wait_for_text(running, "keeping the old ones")
+    cluster.start()
+    wait_for_text(running, "the keys were read again")
+    queue.send([login(2)])
+    eventually(lambda: db.count() == 2)
+    assert running.stop().summary.loaded == 2
+    assert db.one("SELECT count(*) FROM user_logins WHERE masked_ip LIKE 'v1.k2.%%'") == 1
+
+
 def test_every_hangup_is_heeded_though_a_batch_is_under_way(sluice, queue, db):
     put(sluice, tokens.key_line("k1", KEY_1))
     queue.send([login(1)])
