@@ -4,6 +4,10 @@
  */
 #include "cmd/body_search.h"
 
+#include "cmd/unescape.h"
+
+enum { UNESCAPES_MAX = 4 }; /* JSON in strings of JSON, so deep */
+
 /* ---- bytes ------------------------------------------------------------------------------------- */
 
 static bool is_word(unsigned char c)
@@ -45,6 +49,20 @@ static bool bytes_have(sl_str text, sl_str value)
         from++;
     }
     return false;
+}
+
+/* As it stands, and as it reads: a string of JSON may be text that holds JSON again. */
+static sl_rc text_has(sl_str text, sl_str value, struct sl_arena *a, bool *ret, struct sl_err *e)
+{
+    *ret = bytes_have(text, value);
+    for (int i = 0; i < UNESCAPES_MAX && !*ret; i++) {
+        if (text.len == 0 || memchr(text.ptr, '\\', text.len) == NULL) {
+            break;
+        }
+        SL_TRY(sl_unescape(text, a, &text, e));
+        *ret = bytes_have(text, value);
+    }
+    return SL_OK;
 }
 
 /* ---- fields ------------------------------------------------------------------------------------- */
@@ -157,6 +175,17 @@ static sl_cleartext special_text(const struct sl_column *column, sl_str message_
     }
 }
 
+/* A body that has none of the fields. */
+static sl_rc anywhere_has(const struct sl_content *c, sl_cleartext body, sl_str value,
+                          struct sl_arena *a, bool *ret, struct sl_err *e)
+{
+    *ret = c->root != NULL && tree_has(c->root, value);
+    if (!*ret) {
+        SL_TRY(text_has(sl_cleartext_publish(c->body), value, a, ret, e));
+    }
+    return *ret ? SL_OK : text_has(sl_cleartext_publish(body), value, a, ret, e);
+}
+
 sl_rc sl_body_search(const struct sl_body_search *s, sl_str message_id, sl_cleartext body,
                      struct sl_arena *a, enum sl_body_found *ret, struct sl_err *e)
 {
@@ -164,6 +193,7 @@ sl_rc sl_body_search(const struct sl_body_search *s, sl_str message_id, sl_clear
     enum sl_body_found found = SL_BODY_NOWHERE;
     struct sl_content content;
     bool has_path = false;
+    bool has_it = false;
 
     SL_TRY(body_open(s, body, a, &content, e));
     for (unsigned i = 0; i < s->n; i++) {
@@ -178,11 +208,9 @@ sl_rc sl_body_search(const struct sl_body_search *s, sl_str message_id, sl_clear
         has_path = true;
         SL_TRY(field_search(s, c, field_find(content.root, c->column), a, &found, e));
     }
-    if (found == SL_BODY_NOWHERE && has_path &&
-        ((content.root != NULL && tree_has(content.root, value)) ||
-         bytes_have(sl_cleartext_publish(content.body), value) ||
-         bytes_have(sl_cleartext_publish(body), value))) {
-        found = SL_BODY_BYTES;
+    if (found == SL_BODY_NOWHERE && has_path) {
+        SL_TRY(anywhere_has(&content, body, value, a, &has_it, e));
+        found = has_it ? SL_BODY_BYTES : found;
     }
     *ret = found;
     return SL_OK;

@@ -28,7 +28,8 @@ enum sl_body_found {
 };
 
 /* Look for the value in the fields of a body, out of its envelope and encoding.  One that is not JSON, or has no field of the
- * columns, is searched as bytes: for the value as it is, not in the middle of a longer word.
+ * columns, is searched as bytes, and as what they read without JSON's escapes: for the value as it is, not in the middle of a
+ * longer word.
  *
  * Owns:    what is made on the way lives in `a`
  * Errors:  SL_NOMEM (retry), SL_CRYPTO (stop)

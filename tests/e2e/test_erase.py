@@ -194,6 +194,19 @@ def test_dead_letters_of_that_person_go_and_nobody_elses(sluice, queue, db):
     assert audit(db)[0][2] == 0
 
 
+@pytest.mark.parametrize("body", [
+    login(1, ip="Jürgen")[:-1], login(1, ip='O"Brien')[:-1],       # cut off
+    json.dumps({"text": "seen\nJürgen\tagain"}),
+    json.dumps(json.dumps({"who": ["😀", "Jürgen O\"Brien"]})),     # JSON in a string
+])
+def test_escapes_of_json_hide_no_value(sluice, queue, db, body):
+    one_key(sluice)
+    queue.send([body, "Jürgens", 'O\\"Briens', "\\", "\\u00", "\\ud83d\\u"])
+    sluice.drain()
+    erased = [erase(sluice, "--context", "ip", value=value)[2] for value in ('O"Brien', "Jürgen")]
+    assert sum(erased) == 1 and db.count("sluice.dead_letter") == 5
+
+
 def test_numbers_and_nested_fields_are_values_too(sluice, queue, db):
     one_key(sluice)
     sluice.settings["columns"][2:4] = [
