@@ -394,8 +394,9 @@ sl_rc sl_erase_delete(struct sl_erase *x, const struct sl_erase_counts *counts, 
     SL_TRY(sl_pg_connect(&x->conn, e)); /* it may have been a while */
     SL_TRY(run(&x->conn, SL_PG_BEGIN, NULL, 0, NULL, e));
     if (is_any) {
-        SL_TRY(rows_delete(x, &done.rows, e));
+        /* A letter that a retry holds is waited for; what became a row of it is deleted then. */
         SL_TRY(letters_delete(x, &done.letters, e));
+        SL_TRY(rows_delete(x, &done.rows, e));
     }
     SL_TRY(record(x, done.rows, reason, e));
     if (has_vault) {

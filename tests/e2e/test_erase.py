@@ -11,6 +11,7 @@ import pytest
 
 import tokens
 from events import LOGIN_TABLE, login, logins
+from wait import eventually
 
 KEY_1 = tokens.MASTER
 KEY_2 = bytes(range(100, 132))
@@ -205,6 +206,26 @@ def test_escapes_of_json_hide_no_value(sluice, queue, db, body):
     sluice.drain()
     erased = [erase(sluice, "--context", "ip", value=value)[2] for value in ('O"Brien', "Jürgen")]
     assert sum(erased) == 1 and db.count("sluice.dead_letter") == 5
+
+
+def test_what_a_retry_makes_a_row_meanwhile_goes_too(sluice, queue, db):
+    one_key(sluice)
+    db.execute(LOGIN_TABLE + ")")
+    queue.send([login(1, ip=IP), login(2, ip=IP, device_type=...)])
+    sluice.drain()
+    sluice.settings["columns"][1]["required"] = False
+    with contextlib.closing(db.connect()) as c, c.cursor() as cursor:
+        c.autocommit = False
+        cursor.execute("SELECT FROM user_logins FOR UPDATE")
+        erasing = sluice.start("erase", "-c", sluice.write(), "--context", "ip", "--yes", *REASON,
+                               stdin=IP.encode())
+        eventually(db.waiting_for_locks, what="it waits for the row")
+        retrying = sluice.start("dead", "retry", "-c", sluice.path)
+        eventually(lambda: not retrying.is_alive() or db.waiting_for_locks() > 1,
+                   what="the retry is done, or waits")
+        c.rollback()
+    assert erasing.wait().rc == 0 and retrying.wait().rc in (0, 1), retrying.result()
+    assert db.count() == db.count("sluice.dead_letter") == 0
 
 
 def test_numbers_and_nested_fields_are_values_too(sluice, queue, db):
