@@ -284,17 +284,25 @@ static void counts_print(const struct sl_erase *x, const struct sl_erase_counts 
     (void)fflush(stdout);
 }
 
+/* Whether a token says which key it is under. */
+static bool has_kids(const struct sl_erase *x)
+{
+    bool has = false;
+
+    for (unsigned i = 0; i < x->n; i++) {
+        has =
+            has || (sl_mask_flags(x->columns[i].in.column->masking.method) & SL_MASK_HAS_KID) != 0;
+    }
+    return has;
+}
+
 /* What the counts do not tell. */
 static void notes_print(const struct sl_erase *x, const struct sl_keyring *ring,
                         const struct sl_buf *notes, const struct sl_erase_counts *c)
 {
-    bool has_kid = false;
+    const bool has_kid = has_kids(x);
 
     (void)fprintf(stderr, "%" SL_FMT, SL_ARG(sl_buf_str(notes)));
-    for (unsigned i = 0; i < x->n; i++) {
-        has_kid = has_kid ||
-                  (sl_mask_flags(x->columns[i].in.column->masking.method) & SL_MASK_HAS_KID) != 0;
-    }
     for (unsigned i = 0; has_kid && i < sl_keyring_n(ring); i++) {
         if (sl_keyring_at(ring, i)->state == SL_KEY_RETIRED) {
             (void)fprintf(stderr, "key %s is retired: tokens under it are not looked for\n",
@@ -360,6 +368,7 @@ static sl_rc erase_run(struct sl_erase *x, const struct erase_options *o,
     SL_AUTO(sl_buf_done) struct sl_buf notes = { .max_bytes = NOTES_MAX };
     struct sl_erase_counts found = { 0 };
     FILE *terminal = NULL;
+    bool lacks_keys = false;
     sl_rc rc;
 
     SL_TRY(sl_masks_open(x->cfg, ring, &x->masks, e));
@@ -371,13 +380,16 @@ static sl_rc erase_run(struct sl_erase *x, const struct erase_options *o,
         SL_TRY(sl_confirm_open("--dry-run", &terminal, e)); /* before anything is counted */
     }
     rc = erase_connect(x, ring, e);
+    if (rc == SL_OK && has_kids(x)) {
+        rc = sl_erase_missing_keys(x, ring, &notes, &lacks_keys, e);
+    }
     if (rc == SL_OK) {
         rc = sl_erase_find(x, &found, e);
     }
     if (rc == SL_OK) {
         counts_print(x, &found);
         notes_print(x, ring, &notes, &found);
-        *ret_is_bad = found.closed > 0;
+        *ret_is_bad = found.closed > 0 || lacks_keys;
         rc = erase_confirmed(x, o, terminal, &found, e);
     }
     if (terminal != NULL) {

@@ -137,6 +137,39 @@ static int64_t read_i64(const PGresult *result, int row, int column)
     return (int64_t)__builtin_bswap64(wire);
 }
 
+static bool ring_has(const struct sl_keyring *ring, sl_str kid)
+{
+    unsigned i = 0;
+
+    while (i < sl_keyring_n(ring) && !sl_str_eq(sl_str_of(sl_keyring_at(ring, i)->id), kid)) {
+        i++;
+    }
+    return i < sl_keyring_n(ring);
+}
+
+sl_rc sl_erase_missing_keys(struct sl_erase *x, const struct sl_keyring *ring, struct sl_buf *notes,
+                            bool *ret_lacks, struct sl_err *e)
+{
+    SL_AUTO(sl_pg_clear) PGresult *seen = NULL;
+    bool lacks = false;
+
+    SL_TRY(run(&x->conn, "SELECT kid FROM sluice.key_check ORDER BY kid", NULL, 0, &seen, e));
+    for (int row = 0; row < PQntuples(seen); row++) {
+        const sl_str kid = sl_str_of(PQgetvalue(seen, row, 0));
+
+        if (!ring_has(ring, kid)) {
+            lacks = true;
+            sl_buf_printf(notes,
+                          "key %" SL_FMT
+                          " is known to the database and not to the key file: tokens "
+                          "under it are not looked for\n",
+                          SL_ARG(kid));
+        }
+    }
+    *ret_lacks = lacks;
+    return SL_OK;
+}
+
 static sl_rc rows_find(struct sl_erase *x, int64_t *ret, struct sl_err *e)
 {
     SL_AUTO(sl_pg_clear) PGresult *result = NULL;

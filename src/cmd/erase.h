@@ -44,6 +44,12 @@ struct sl_erase {
  * Errors: SL_NOMEM (retry), SL_CRYPTO (stop) */
 sl_rc sl_erase_tokens(struct sl_erase *x, struct sl_buf *notes, struct sl_err *e) SL_MUST_CHECK;
 
+/* Compare the key ring with the keys that the database has seen.  Of one that the ring lacks, an old copy perhaps, no token
+ * can be made, and so none is found: each goes to `notes`, a line each.
+ * Errors: those of the database */
+sl_rc sl_erase_missing_keys(struct sl_erase *x, const struct sl_keyring *ring, struct sl_buf *notes,
+                            bool *ret_lacks, struct sl_err *e) SL_MUST_CHECK;
+
 /* Find and count, reading only; the ids of dead letters stay in `ids`.
  * Errors: those of sl_pg_exec; SL_NOMEM (retry) */
 sl_rc sl_erase_find(struct sl_erase *x, struct sl_erase_counts *ret, struct sl_err *e)

@@ -164,6 +164,16 @@ def test_tokens_of_a_retired_key_are_said_to_stay(sluice, queue, db):
     assert result.rc == 0 and "k1 is retired" in result.err and db.count() == 1
 
 
+def test_an_old_copy_of_the_keys_does_not_say_that_all_is_erased(sluice, queue, db):
+    two_keys(sluice)
+    queue.send([login(1, ip=IP)])
+    sluice.drain()
+    one_key(sluice)
+    result = call(sluice, "--context", "ip", "--yes")
+    assert result.rc == 1 and "key k2 is known to the database and not to the key file" in result.err
+    assert db.count() == 1
+
+
 # Dead letters
 
 def test_dead_letters_of_that_person_go_and_nobody_elses(sluice, queue, db):
