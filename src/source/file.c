@@ -130,7 +130,9 @@ static sl_rc file_failed(sl_str path, int reason, struct sl_err *e)
 static sl_rc file_open(struct file_source *s, sl_str path, struct sl_err *e)
 {
     SL_TRY(label_of(s, path, e));
-    s->fd = sl_file_is_stdin(path) ? STDIN_FILENO : open(path.ptr, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* O_NONBLOCK: a fifo that nobody writes to is waited for where a stop is heard. */
+    s->fd = sl_file_is_stdin(path) ? STDIN_FILENO
+                                   : open(path.ptr, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (s->fd < 0) {
         return file_failed(path, errno, e);
     }

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from events import BAD, login, logins
-from sluice import Sluice, clean_environment
+from sluice import Sluice, clean_environment, wait_for_text
 from wait import eventually
 
 COLUMNS = [{"name": "user_id", "from": "user_id", "type": "text", "required": True},
@@ -325,6 +325,19 @@ def test_sigterm_stops_a_run_that_waits_for_stdin(files, db):
         _, err = process.communicate(timeout=60)
         os.close(writer)
     assert process.returncode == 0 and "received 1, loaded 1," in err, err
+
+
+def test_sigterm_stops_a_run_that_waits_for_somebody_to_write_into_a_fifo(files, db):
+    os.mkfifo(files.home / "a.ndjson")
+    running = files.begin()
+    wait_for_text(running, "reading a file")
+    assert running.stop().summary.received == 0
+    running = files.begin()
+    with open(files.home / "a.ndjson", "w", encoding="ascii") as f:
+        print(login(0), file=f, flush=True)
+        eventually(lambda: db.count() == 1)
+        print(login(1), file=f)
+    assert running.wait().summary.loaded == 2
 
 
 def test_sigterm_in_an_outage_returns_what_is_not_loaded(files, db):
