@@ -1,9 +1,11 @@
 /* main.c - argv becomes one of the sub-commands. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "keys/key_token.h"
@@ -53,6 +55,17 @@ static void print_usage(FILE *out)
                 out);
 }
 
+/* A standard descriptor that is closed would become the next file or connection that is opened, and
+ * what is printed would go there.  Opened the wrong way round, its use fails as that of a closed one. */
+static void hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 /* Keys and cleartext stay out of core files, and a peer that hangs up is an error like others. */
 static void harden(void)
 {
@@ -81,6 +94,7 @@ static int ended(int status)
 
 int main(int argc, char **argv)
 {
+    hold_standard_descriptors();
     harden();
     if (argc < 2) {
         print_usage(stderr);

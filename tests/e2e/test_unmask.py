@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 
 import pytest
@@ -73,6 +74,16 @@ def test_the_record_is_there_before_the_first_value(loaded, db):
     result = running.wait()
     assert result.rc == 0 and len(audit(db)) >= 1
     assert sum(n for _, _, _, _, n, _, _ in audit(db)) == 5
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_where_standard_output_is_closed_no_value_goes_to_the_database(loaded, db, cluster, closed):
+    at = cluster.log_position()
+    command = [loaded.binary, "unmask", "-c", loaded.path, "--where", "true", *REASON]
+    p = subprocess.run(f"{shlex.join(command)} {closed}", shell=True, env=loaded.env, check=False,
+                       stderr=subprocess.PIPE, cwd=loaded.folder)
+    assert p.returncode == 74, p
+    assert "message type" not in cluster.log_since(at), cluster.log_since(at)
 
 
 def test_columns_of_csv_come_back_and_the_rest_stays(loaded, db):
