@@ -15,6 +15,8 @@ enum {
     OUT_MAX = 256 << 20, /* a row may be as large */
     OUT_FLUSH = 1 << 20,
     ARENA_MAX = 256 << 20,
+
+    OID_TEXT = 25, /* pg_type.dat */
 };
 
 const char sl_help_unmask[] =
@@ -153,9 +155,39 @@ static sl_rc unmask_change(void *ctx, struct sl_table_cell *cells, unsigned n,
 
 /* ---- rows of the table ------------------------------------------------------------------------- */
 
+/* Whether it is the condition that is wrong, and not the table, the rights or the server. */
+static bool is_condition(const char *sqlstate)
+{
+    static const char *const classes[] = { "0A", "21", "22", "25006", "42", "54", "P0" };
+    bool is_one = false;
+
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        is_one = is_one || strncmp(sqlstate, classes[i], strlen(classes[i])) == 0;
+    }
+    return is_one && strcmp(sqlstate, "42501") != 0 && strcmp(sqlstate, "42P01") != 0;
+}
+
+static sl_rc where_exec(struct unmask *u, const char *sql, const struct sl_pg_param *param,
+                        PGresult **ret, struct sl_err *e)
+{
+    struct sl_err why = { 0 };
+    const sl_rc rc = sl_pg_exec(&u->rows, SL_PG_SESSION, sql, param, param != NULL, ret, &why);
+
+    if (rc != SL_OK && is_condition(why.sqlstate)) {
+        return SL_FAIL(e, SL_USAGE,
+                       "PostgreSQL refuses the condition of --where with SQLSTATE %s: it is what "
+                       "stands behind WHERE, of these columns, and only reads",
+                       why.sqlstate);
+    }
+    return rc == SL_OK ? SL_OK : SL_FAIL(e, rc, "%.1000s", why.msg);
+}
+
 /* A cursor of the rows asked for, all columns as text, read only. */
 static sl_rc where_begin(struct unmask *u, struct sl_err *e)
 {
+    /* A parameter, which nobody uses, keeps it one statement: what is behind a semicolon is refused,
+     * and cannot end the transaction. */
+    const struct sl_pg_param unused = { .type = OID_TEXT };
     const struct sl_config *cfg = &u->v.cfg;
     SL_AUTO(sl_buf_done) struct sl_buf sql = { .max_bytes = SQL_MAX };
 
@@ -170,7 +202,7 @@ static sl_rc where_begin(struct unmask *u, struct sl_err *e)
     sl_buf_printf(&sql, " WHERE (%s)", u->o->where);
     sl_buf_add_char(&sql, '\0');
     SL_TRY(sl_buf_rc(&sql, e));
-    return sl_pg_exec(&u->rows, SL_PG_SESSION, sql.ptr, NULL, 0, NULL, e);
+    return where_exec(u, sql.ptr, &unused, NULL, e);
 }
 
 /* The place of a column of the table among those that are recovered; n if it is not. */
@@ -265,8 +297,7 @@ static sl_rc where_run(struct unmask *u, struct sl_err *e)
     while (n > 0) {
         SL_AUTO(sl_pg_clear) PGresult *rows = NULL;
 
-        SL_TRY(
-            sl_pg_exec(&u->rows, SL_PG_SESSION, "FETCH 1000 FROM sluice_rows", NULL, 0, &rows, e));
+        SL_TRY(where_exec(u, "FETCH 1000 FROM sluice_rows", NULL, &rows, e));
         n = PQntuples(rows);
         if (n == 0 && first > 1) {
             break; /* one that finds nothing is recorded, the end of the rows is not */

@@ -146,6 +146,17 @@ def test_where_is_read_only_and_has_the_rights_of_the_caller(loaded, db):
     db.execute("DROP OWNED BY analyst; DROP ROLE analyst")
 
 
+def test_a_condition_that_is_none_or_does_more_than_read_is_the_callers_fault(loaded, db):
+    db.execute("CREATE SEQUENCE here")
+    for condition in ("true); COMMIT; DELETE FROM user_logins; SELECT (true", "user_id = 'x",
+                      "true); DELETE FROM user_logins; --", "user_nobody = 'x'",
+                      "user_id::integer = 5", "setval('here', 7) > 0"):
+        result = unmask(loaded, "--where", condition, *REASON)
+        assert db.count() == 5 and db.one("SELECT last_value FROM here") == 1
+        assert result.rc == 64 and "the condition of --where with SQLSTATE" in result.err, result
+        assert result.out == b"" and audit(db) == []
+
+
 def test_a_token_that_does_not_open_leaves_its_line_empty(loaded, db):
     token = in_table(db)[0]
     last = "A" if token[-9] != "A" else "B"
