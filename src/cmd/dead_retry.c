@@ -131,6 +131,7 @@ static sl_rc retry_run(struct sl_dead *d, struct sl_retry *t, struct sl_err *e)
     SL_TRY(check(d, e));
     SL_TRY(sl_keys_of(&d->cfg, &t->ring, e));
     SL_TRY(sl_retry_open(t, e));
+    t->sink.keeps_reasons = d->is_edit;
     SL_TRY(say_done(d, e));
     return sl_retry_run(t, &d->filter, 0, e);
 }

@@ -276,7 +276,7 @@ static sl_rc mark_refused(struct sl_pg_retry *t, const struct sl_pg_letter *lett
     const unsigned refused = count_held(letters, n, true);
     struct sl_pg_param params[REASON_COLUMNS];
 
-    if (refused == 0) {
+    if (refused == 0 || t->keeps_reasons) {
         return SL_OK;
     }
     for (unsigned k = 0; k < REASON_COLUMNS; k++) {

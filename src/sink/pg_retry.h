@@ -22,7 +22,8 @@ struct sl_pg_retry {
     struct sl_pg_conn *conn;
     const struct sl_config *cfg;
     const struct sl_pg_target *target;
-    bool is_dry_run; /* nothing is committed: what is found out stays */
+    bool is_dry_run;    /* nothing is committed: what is found out stays */
+    bool keeps_reasons; /* what is refused was not the body that is kept */
     struct sl_buf rows;
     struct sl_buf params[5];
 };

@@ -572,6 +572,7 @@ def test_an_edit_that_is_refused_still_says_so(dead, db):
     editor(dead, "sed -i s/1.2.3.4/1.2.x/ \"$file\"")
     text = retry(dead, ids[0], "--edit", rc=1).text
     assert f"{ids[0]}: still refused: bad_version" in text and "edited body is not kept" in text
+    assert letters(db)[ids[0]][1:3] == ("missing_field", "user_id"), "of the body that is kept"
 
 
 def test_what_cannot_be_recorded_is_not_opened_in_an_editor(dead, db):
