@@ -338,8 +338,16 @@ static sl_rc erase_connect(struct sl_erase *x, const struct sl_keyring *ring, st
     return sl_pg_target_check(&x->conn, x->cfg, &x->arena, &x->target, &mismatches, NULL, e);
 }
 
+/* A trigger or a rule may keep what is deleted, and says nothing. */
+static bool is_short(const struct sl_erase_counts *found, const struct sl_erase_counts *done)
+{
+    return done->rows < found->rows || done->originals < found->originals ||
+           done->letters < found->letters;
+}
+
 static sl_rc erase_confirmed(struct sl_erase *x, const struct erase_options *o, FILE *terminal,
-                             const struct sl_erase_counts *found, struct sl_err *e)
+                             const struct sl_erase_counts *found, bool *ret_is_short,
+                             struct sl_err *e)
 {
     struct sl_erase_counts done = { 0 };
     const bool is_any = found->rows + found->letters + found->originals > 0;
@@ -355,6 +363,11 @@ static sl_rc erase_confirmed(struct sl_erase *x, const struct erase_options *o, 
                  " dead letter%s; recorded in sluice.unmask_audit\n",
                  done.rows, plural(done.rows), done.originals, plural(done.originals), done.letters,
                  plural(done.letters));
+    *ret_is_short = is_short(found, &done);
+    if (*ret_is_short) {
+        (void)fprintf(stderr, "not all that was found was there to erase: somebody else has erased "
+                              "it, or a trigger or a rule keeps it; run it again\n");
+    }
     (void)printf("backups, and replicas until they have followed, still have what was erased; so "
                  "may exports and the queue\n");
     return SL_OK;
@@ -369,6 +382,7 @@ static sl_rc erase_run(struct sl_erase *x, const struct erase_options *o,
     struct sl_erase_counts found = { 0 };
     FILE *terminal = NULL;
     bool lacks_keys = false;
+    bool is_left = false;
     sl_rc rc;
 
     SL_TRY(sl_masks_open(x->cfg, ring, &x->masks, e));
@@ -389,8 +403,8 @@ static sl_rc erase_run(struct sl_erase *x, const struct erase_options *o,
     if (rc == SL_OK) {
         counts_print(x, &found);
         notes_print(x, ring, &notes, &found);
-        *ret_is_bad = found.closed > 0 || lacks_keys;
-        rc = erase_confirmed(x, o, terminal, &found, e);
+        rc = erase_confirmed(x, o, terminal, &found, &is_left, e);
+        *ret_is_bad = found.closed > 0 || lacks_keys || is_left;
     }
     if (terminal != NULL) {
         (void)fclose(terminal);

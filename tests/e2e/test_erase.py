@@ -386,6 +386,29 @@ def test_without_a_right_nothing_is_erased(sluice, queue, db, role, right):
     assert audit(db)[0][5] == role
 
 
+def test_what_row_level_security_hides_is_not_passed_over(sluice, queue, db, role):
+    one_key(sluice)
+    queue.send([login(1, ip=IP), spoil(login(2, ip=IP))])
+    sluice.drain()
+    grant(db, role)
+    db.execute("ALTER TABLE user_logins ENABLE ROW LEVEL SECURITY")
+    sluice.postgres["url"] = db.url.replace("postgres@", role + "@")
+    result = call(sluice, "--context", "ip", "--yes")
+    assert result.rc != 0 and "row-level security" in result.err, result
+    assert (db.count(), db.count("sluice.dead_letter"), len(audit(db))) == (1, 1, 0)
+
+
+def test_rows_that_a_trigger_keeps_are_said(sluice, queue, db):
+    one_key(sluice)
+    queue.send([login(1, ip=IP)])
+    sluice.drain()
+    db.execute("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+               " CREATE TRIGGER t BEFORE DELETE ON user_logins FOR EACH ROW EXECUTE PROCEDURE keep()")
+    result = call(sluice, "--context", "ip", "--yes")
+    assert result.rc == 1 and "a trigger or a rule keeps it" in result.err, result
+    assert "erased 0 rows" in result.text and db.count() == 1
+
+
 def test_without_rights_on_the_vault_nothing_is_erased(sluice, queue, db, vault, role):
     one_key(sluice)
     use_vault(sluice, vault)
