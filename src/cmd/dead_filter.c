@@ -32,13 +32,14 @@ static sl_rc take_code(struct sl_pg_dead_filter *f, sl_str value, struct sl_err 
 
 bool sl_dead_age(sl_str text, int64_t *ret_at_ms)
 {
+    const int64_t now_ms = sl_clock_at_ms();
     int64_t age_s = 0;
 
     if (text.len < 2 || strchr("smhd", text.ptr[text.len - 1]) == NULL ||
-        !sl_units_read(SL_KIND_SECONDS, text, &age_s) || age_s > INT64_MAX / 1000) {
+        !sl_units_read(SL_KIND_SECONDS, text, &age_s)) {
         return false;
     }
-    *ret_at_ms = sl_clock_at_ms() - age_s * 1000;
+    *ret_at_ms = age_s < now_ms / 1000 ? now_ms - age_s * 1000 : 0; /* no letter is as old */
     return true;
 }
 

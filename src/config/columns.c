@@ -484,8 +484,26 @@ static sl_rc column_read(struct column_reading *c, struct sl_err *e)
 
 /* --- all of them --------------------------------------------------------------------------- */
 
+/* PostgreSQL has them in every table (manual, 5.5 System Columns). */
+static bool is_system_column(sl_str name)
+{
+    static const sl_str names[] = { SL_STR("tableoid"), SL_STR("xmin"), SL_STR("cmin"),
+                                    SL_STR("xmax"),     SL_STR("cmax"), SL_STR("ctid") };
+    bool is_one = false;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        is_one = is_one || sl_str_eq(name, names[i]);
+    }
+    return is_one;
+}
+
 static sl_rc columns_check_name(const struct column_reading *columns, unsigned i, struct sl_err *e)
 {
+    if (is_system_column(columns[i].col->name)) {
+        return SL_FAIL_AT(e, column_place(&columns[i], "columns.name"),
+                          "\"%" SL_FMT "\" is a system column of PostgreSQL, in every table",
+                          SL_ARG(columns[i].col->name));
+    }
     for (unsigned k = 0; k < i; k++) {
         if (sl_str_eq(columns[i].col->name, columns[k].col->name)) {
             return SL_FAIL_AT(e, column_place(&columns[i], "columns.name"),

@@ -342,6 +342,7 @@ def test_list_shows_what_the_filters_let_pass(dead, db):
     assert listed(dead, "--field", "user_id", "--code", "bad_version") == []
     assert listed(dead, "--since", "2d") == [version]
     assert listed(dead, "--until", "2d") == [old]
+    assert listed(dead, "--since", "99999999d") == [version, old]
     assert listed(dead, "--since", "2020-01-01", "--until", "2999-01-01T00:00:00Z") == [version, old]
     assert listed(dead, "--limit", "1") == [version]
     assert listed(dead, done, old) == [done, old]

@@ -655,6 +655,16 @@ static void refuses_two_columns_of_one_name(void **state)
                   "]\n");
 }
 
+static void refuses_the_names_of_system_columns(void **state)
+{
+    (void)state;
+    refused(HEAD "columns: [ { name: ctid, from: a, type: text } ]\n",
+            "s.yaml:4:20: \"ctid\" is a system column of PostgreSQL, in every table");
+    accepted(HEAD
+             "columns: [ { name: CTID, from: a, type: text }, { name: oid, from: a, type: text } "
+             "]\n");
+}
+
 static void refuses_more_columns_than_are_allowed(void **state)
 {
     struct sl_buf text;
@@ -1551,6 +1561,7 @@ int main(void)
         cmocka_unit_test(takes_a_table_name_exactly_as_written),
         cmocka_unit_test(refuses_a_table_name_that_is_none),
         cmocka_unit_test(refuses_two_columns_of_one_name),
+        cmocka_unit_test(refuses_the_names_of_system_columns),
         cmocka_unit_test(refuses_more_columns_than_are_allowed),
         cmocka_unit_test(takes_every_spelling_of_a_type),
         cmocka_unit_test(refuses_a_type_that_is_none),
