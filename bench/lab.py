@@ -55,7 +55,11 @@ class BenchCluster(pg.Cluster):
         """Of the server and all it has ever started."""
         with open(f"{self.data}/postmaster.pid", encoding="utf-8") as f:
             postmaster = int(f.readline())
-        return cpu_of(postmaster, and_ended=True) + sum(map(cpu_of, children_of(postmaster)))
+        while True:
+            ended = cpu_of(postmaster, and_ended=True)
+            running = sum(map(cpu_of, children_of(postmaster)))
+            if ended == cpu_of(postmaster, and_ended=True):  # else one ended between the two
+                return ended + running
 
 
 def stat_of(pid):
