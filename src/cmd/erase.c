@@ -144,16 +144,6 @@ static int64_t read_i64(const PGresult *result, int row, int column)
     return (int64_t)__builtin_bswap64(wire);
 }
 
-static bool ring_has(const struct sl_keyring *ring, sl_str kid)
-{
-    unsigned i = 0;
-
-    while (i < sl_keyring_n(ring) && !sl_str_eq(sl_str_of(sl_keyring_at(ring, i)->id), kid)) {
-        i++;
-    }
-    return i < sl_keyring_n(ring);
-}
-
 sl_rc sl_erase_missing_keys(struct sl_erase *x, const struct sl_keyring *ring, struct sl_buf *notes,
                             bool *ret_lacks, struct sl_err *e)
 {
@@ -164,7 +154,7 @@ sl_rc sl_erase_missing_keys(struct sl_erase *x, const struct sl_keyring *ring, s
     for (int row = 0; row < PQntuples(seen); row++) {
         const sl_str kid = sl_str_of(PQgetvalue(seen, row, 0));
 
-        if (!ring_has(ring, kid)) {
+        if (sl_keyring_get(ring, kid) == NULL) {
             lacks = true;
             sl_buf_printf(notes,
                           "key %" SL_FMT

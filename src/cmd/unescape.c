@@ -2,6 +2,7 @@
 #include "cmd/unescape.h"
 
 #include <ctype.h>
+#include <utf8proc.h>
 
 static bool hex_at(sl_str text, size_t at, unsigned *ret)
 {
@@ -22,16 +23,9 @@ static bool hex_at(sl_str text, size_t at, unsigned *ret)
     return true;
 }
 
-static size_t put_utf8(uint32_t point, char *out)
+static size_t put_utf8(unsigned point, char *out)
 {
-    const unsigned more = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-    static const unsigned char heads[] = { 0, 0xc0, 0xe0, 0xf0 };
-
-    out[0] = (char)(heads[more] | point >> (6 * more));
-    for (unsigned i = 1; i <= more; i++) {
-        out[i] = (char)(0x80 | (point >> (6 * (more - i)) & 0x3f));
-    }
-    return more + 1;
+    return (size_t)utf8proc_encode_char((utf8proc_int32_t)point, (utf8proc_uint8_t *)out);
 }
 
 /* What stands behind a backslash; *n bytes are put, fewer than were there.

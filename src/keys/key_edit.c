@@ -172,16 +172,6 @@ static sl_rc place_replace(const struct edit_place *place, sl_str text, bool is_
 
 /* ---- the text ---------------------------------------------------------------------------- */
 
-static const struct sl_key *edit_key(const struct sl_keyring *ring, sl_str kid)
-{
-    for (unsigned i = 0; i < sl_keyring_n(ring); i++) {
-        if (sl_str_eq(sl_str_of(sl_keyring_at(ring, i)->id), kid)) {
-            return sl_keyring_at(ring, i);
-        }
-    }
-    return NULL;
-}
-
 static sl_rc may_add(const struct sl_key *key, sl_str kid, struct sl_err *e)
 {
     if (!sl_key_id_is_valid(kid)) {
@@ -219,7 +209,7 @@ static sl_rc may_retire(const struct sl_key *key, bool is_destroyed, struct sl_e
 static sl_rc edit_check(const struct sl_keyring *ring, const struct sl_key_edit *edit,
                         struct sl_err *e)
 {
-    const struct sl_key *key = edit_key(ring, edit->kid);
+    const struct sl_key *key = sl_keyring_get(ring, edit->kid);
 
     if (edit->change == SL_KEY_ADD) {
         return may_add(key, edit->kid, e);

@@ -105,7 +105,7 @@ bool sl_keyring_is_locked(const struct sl_keyring *ring)
     return ring->is_locked;
 }
 
-static const struct sl_key *keyring_get(const struct sl_keyring *ring, sl_str id)
+const struct sl_key *sl_keyring_get(const struct sl_keyring *ring, sl_str id)
 {
     for (unsigned i = 0; i < ring->n; i++) {
         if (sl_str_eq(sl_str_of(ring->keys[i].id), id)) {
@@ -121,7 +121,7 @@ static sl_rc keyring_check_new(const struct sl_keyring *ring, sl_str id, enum sl
     if (!sl_key_id_is_valid(id)) {
         return SL_FAIL(e, SL_KEY, "a key id is 1 to %d of a-z and 0-9", SL_KEY_ID_MAX);
     }
-    if (keyring_get(ring, id) != NULL) {
+    if (sl_keyring_get(ring, id) != NULL) {
         return SL_FAIL(e, SL_KEY, "key %" SL_FMT " is there twice", SL_ARG(id));
     }
     if (state == SL_KEY_ACTIVE && ring->n > 0 && ring->keys[ring->active].state == SL_KEY_ACTIVE) {
@@ -214,7 +214,7 @@ const struct sl_key *sl_keyring_active(const struct sl_keyring *ring)
 
 const struct sl_key *sl_keyring_find(const struct sl_keyring *ring, sl_str id)
 {
-    const struct sl_key *key = keyring_get(ring, id);
+    const struct sl_key *key = sl_keyring_get(ring, id);
 
     return key != NULL && key->state != SL_KEY_RETIRED ? key : NULL;
 }

@@ -39,6 +39,9 @@ bool sl_key_id_is_valid(sl_str id);
 /* The key that masks now; a ring always has exactly one. */
 const struct sl_key *sl_keyring_active(const struct sl_keyring *ring);
 
+/* The key of an id, retired or not; NULL if the ring has none. */
+const struct sl_key *sl_keyring_get(const struct sl_keyring *ring, sl_str id);
+
 /* The key of an id, NULL if the ring has none or it is retired. */
 const struct sl_key *sl_keyring_find(const struct sl_keyring *ring, sl_str id);
 
