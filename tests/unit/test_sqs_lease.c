@@ -1,26 +1,11 @@
 /* tests/unit/test_sqs_lease.c - receipt handles until their message is deleted or handed back; the
  * requests are noted here and answered by hand, there is no network. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "base/clock.h"
+#include "pending.h"
 #include "source/sqs_lease.h"
 #include "telemetry/log.h"
 
 enum { CALLS_ROOM = 32, TIMEOUT_S = 30, MESSAGES_ROOM = 128 };
-
-struct pending {
-    char action[64];
-    char body[8192];
-    void (*done)(void *ctx, struct sl_http_reply *reply);
-    void *ctx;
-    bool is_answered;
-};
 
 struct world {
     struct sl_leases l;
@@ -37,22 +22,14 @@ static struct world world;
 /* Stands for the one of source/sqs_call.c. */
 sl_rc sl_sqs_call_start(struct sl_aws_caller *c, const struct sl_sqs_call *call, struct sl_err *e)
 {
-    struct pending *p = &world.calls[world.calls_n];
-
     (void)c;
     if (world.start_says != SL_OK) {
         return SL_FAIL(e, world.start_says, "no request today");
     }
     assert_true(world.calls_n < CALLS_ROOM);
-    assert_true(call->body.len < sizeof p->body);
     assert_true(call->timeout_ms > 0);
     assert_true(call->reply_max_bytes > 0);
-    world.calls_n++;
-    (void)snprintf(p->action, sizeof p->action, "%s", call->action);
-    (void)snprintf(p->body, sizeof p->body, "%" SL_FMT, SL_ARG(call->body));
-    p->done = call->done;
-    p->ctx = call->ctx;
-    p->is_answered = false;
+    pending_note(&world.calls[world.calls_n++], call);
     return SL_OK;
 }
 
@@ -76,16 +53,8 @@ static int world_new(void **state)
 
 static void answer_with(unsigned call, const struct sl_http_reply *like, const char *body)
 {
-    struct sl_http_reply reply = *like;
-
     assert_true(call < world.calls_n);
-    assert_false(world.calls[call].is_answered);
-    world.calls[call].is_answered = true;
-    sl_buf_init(&reply.body, 1 << 16);
-    sl_buf_add_str(&reply.body, sl_str_of(body));
-    assert_non_null(sl_buf_reserve(&reply.body, SL_JSON_PADDING));
-    world.calls[call].done(world.calls[call].ctx, &reply);
-    sl_buf_done(&reply.body);
+    pending_answer(&world.calls[call], like, body);
 }
 
 static void answer(unsigned call, const char *body)
